@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * observation.h - what a run showed: counts and violations, no opinion.
+ *
+ * Filled by the runners, read by verdict and report. Pure data.
+ */
+#ifndef CROSSMOD_OBSERVATION_H
+#define CROSSMOD_OBSERVATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/abi.h"
+
+enum violation_kind {
+	VIOLATION_TORN,
+	VIOLATION_STALE,
+	VIOLATION_UNHANDLED_TRAP,
+	VIOLATION_WRONG_TARGET,
+	VIOLATION_CRASH,
+	VIOLATIONS
+};
+
+/* Why a run ended. */
+enum run_end {
+	END_COMPLETE,		/* every role was played to its end, or the time asked for is up */
+	END_VIOLATION,		/* stepped: stopped at the first one */
+	END_STEPS,		/* stepped: max_steps */
+	END_HUNG,		/* the watchdog fired: a vCPU did not exit */
+	END_INTERRUPTED,	/* Ctrl-C */
+	END_UNSUPPORTED,
+};
+
+struct violation {
+	enum violation_kind kind;
+	uint32_t vcpu;
+	uint64_t step;		/* stepped: number of the decision after which it was seen */
+	char text[200];		/* one sentence, symbols resolved */
+	struct cm_event event;	/* as the guest recorded it; zero when the guest could not */
+};
+
+struct vcpu_counts {
+	struct cm_counts guest;
+	uint64_t nmis_requested;	/* by the injector */
+	uint64_t nmis_sent;		/* the host accepted */
+	uint64_t nmis_coalesced;	/* sent but not delivered on its own */
+	uint64_t ipis_requested;
+	uint64_t ipis_sent;
+	uint64_t ipis_coalesced;
+};
+
+#define OBSERVATION_VIOLATIONS 32u
+
+struct observation {
+	enum run_end end;
+	bool stepped;		/* one given schedule; else free-running */
+	bool exhausted;		/* explore only */
+	uint32_t vcpus;
+	struct vcpu_counts cpu[CM_MAX_VCPUS];
+	uint64_t total[VIOLATIONS];	/* every one, recorded or not */
+	uint32_t nviolations;		/* recorded, in the order seen */
+	struct violation violation[OBSERVATION_VIOLATIONS];
+	uint64_t steps;		/* scheduling decisions taken */
+	uint64_t stores;	/* changes of the patched bytes */
+	uint64_t states;	/* explore; 0 elsewhere */
+	uint64_t transitions;
+	double seconds;
+	char digest[33];	/* of the final state; stepped only, else "" */
+	char suspect[200];	/* a failed self-check; "" = all held */
+	char unsupported[200];
+};
+
+/* Count a violation and record it while there is room. (text) may be NULL. */
+void observation_add(struct observation *o, const struct violation *v);
+
+#endif
