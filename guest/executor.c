@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * executor.c - runs the sites and says of every execution which form ran.
+ *
+ * A site is called with marker registers; it comes back with a value and the
+ * address of the landing pad it passed. Neither the old nor the new pair:
+ * something else ran, and the pair says what. The loop touches only what it
+ * is handed, so that the same machine code can be timed in a host thread.
+ */
+#include "guest/kernel.h"
+
+void cm_record(struct cm_counts *counts, const struct cm_event *event)
+{
+	if (counts->events < CM_MAX_EVENTS)
+		counts->event[counts->events] = *event;
+	counts->events++;
+}
+
+static inline bool is_new(const struct cm_site *s, struct cm_outcome o)
+{
+	return o.value == s->value_new && o.pad == s->pad_new;
+}
+
+static inline bool is_old(const struct cm_site *s, struct cm_outcome o)
+{
+	return o.value == s->value_old && o.pad == s->pad_old;
+}
+
+static void record_outcome(struct cm_counts *counts, uint32_t kind, uint32_t site,
+			   struct cm_outcome o, uint32_t promised, uint32_t started)
+{
+	struct cm_event event = {
+		.kind = kind,
+		.site = site,
+		.value = o.value,
+		.pad = o.pad,
+		.promised = promised,
+		.started = started,
+	};
+
+	cm_record(counts, &event);
+}
+
+/*
+ * Execute site (index) once. (promised) is read before and (started) after:
+ * where they are equal no poke was in flight at any time of the execution, so
+ * the promised form had to run. Returns which form ran, or (last).
+ */
+static inline uint32_t execute(struct cm_cpu *cpu, struct cm_site *site, uint32_t index,
+			       struct cm_counts *counts, uint32_t last)
+{
+	uint32_t promised = CM_READ(site->promised);
+	struct cm_outcome o = cm_execute(cpu, site->text);
+	uint32_t started = CM_READ(site->started);
+	uint32_t form;
+
+	counts->executions++;
+	if (is_new(site, o)) {
+		counts->new_runs++;
+		form = 1;
+	} else if (is_old(site, o)) {
+		counts->old_runs++;
+		form = 0;
+	} else {
+		counts->other_runs++;
+		if (o.value != CM_VALUE_TRAPPED)
+			record_outcome(counts, CM_EVENT_OUTCOME, index, o, promised, started);
+		return last;
+	}
+	counts->transitions += form != last;
+	if (started == promised && form != (promised & 1)) {
+		counts->stale_runs++;
+		record_outcome(counts, CM_EVENT_STALE, index, o, promised, started);
+	}
+	return form;
+}
+
+void cm_executor_loop(struct cm_cpu *cpu, struct cm_control *control, struct cm_counts *counts)
+{
+	uint32_t last[CM_MAX_SITES] = { 0 };
+
+	for (uint32_t n = 0; !cpu->calls || n < cpu->calls; n++) {
+		if (CM_READ(control->stop))
+			break;
+		for (uint32_t i = 0; i < control->sites; i++)
+			last[i] = execute(cpu, &control->site[i], i, counts, last[i]);
+	}
+}
+
+/* One round from a handler: NMI body, IPI epilogue. */
+void cm_execute_once(struct cm_cpu *cpu)
+{
+	for (uint32_t i = 0; i < cm_control.sites; i++)
+		execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id],
+			cm_control.site[i].started & 1);
+}

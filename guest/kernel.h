@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kernel.h - what the guest's own files share and protocols do not see. */
+#ifndef CM_KERNEL_H
+#define CM_KERNEL_H
+
+#include "guest/protocol.h"
+
+/* Returned by cm_execute() in (value) when a trap ended the execution: recorded already. */
+#define CM_VALUE_TRAPPED 0xdead00000000dead
+
+/* Calls from CPL3, by the undefined instruction at cm_user_call. */
+enum cm_user_function { CM_USER_DONE = 1, CM_USER_IPI = 2 };
+
+extern struct cm_cpu cm_cpu[CM_MAX_VCPUS];
+extern struct cm_counts cm_counts[CM_MAX_VCPUS];
+extern uint8_t cm_stacks[CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE];
+extern const struct cm_abi cm_abi;
+
+/* main.c */
+void cm_start(struct cm_cpu *cpu);
+void cm_play(struct cm_cpu *cpu);
+
+/* executor.c: (cpu), (control) and (counts) by pointer, so that it runs in a host thread too. */
+void cm_executor_loop(struct cm_cpu *cpu, struct cm_control *control, struct cm_counts *counts);
+void cm_execute_once(struct cm_cpu *cpu);
+void cm_record(struct cm_counts *counts, const struct cm_event *event);
+
+/* entry.S */
+struct cm_outcome {
+	uint64_t value;
+	uint64_t pad;
+};
+struct cm_outcome cm_execute(struct cm_cpu *cpu, uint64_t text);
+uint64_t cm_user_function(uint64_t function, uint64_t argument);
+void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute__((noreturn));
+void cm_idle(void) __attribute__((noreturn));
+extern const uint8_t cm_user_call[], cm_vectors[], cm_vector_common[], cm_selfcheck[];
+
+/* <isa>/apic.c */
+void cm_apic_ipi(uint32_t target, uint32_t vector);
+void cm_apic_eoi(void);
+
+/* trap.c */
+void cm_trap(struct cm_frame *frame);
+void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask);
+
+#endif

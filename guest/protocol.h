@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * protocol.h - everything a patch routine may use, and all it has to define.
+ *
+ * A protocol is one file under protocols/ (or in a folder of your own, built
+ * by `make guest PROTOCOLS=dir`) with the routine, its trap, IPI and NMI
+ * hooks, and one CM_PROTOCOL() line per variant. The same machine code runs
+ * in every method; nothing here knows whether it is being stepped.
+ *
+ *	CM_PROTOCOL(naive, "head, then tail, no synchronisation", .patch = naive_patch);
+ */
+#ifndef CM_PROTOCOL_H
+#define CM_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/abi.h"
+#include "guest/arch.h"
+
+/* One change of one site: its bytes go from (from) to (to). */
+struct cm_poke {
+	struct cm_site *site;
+	const uint8_t *from;
+	const uint8_t *to;
+	uint32_t length;
+};
+
+struct cm_protocol {
+	/* Change (count) sites, in ascending address order. On return the change is promised. */
+	void (*patch)(const struct cm_poke *poke, uint32_t count);
+	/* On vCPU 0, once, before any role starts. */
+	void (*prepare)(void);
+	/*
+	 * A breakpoint or undefined-instruction trap that is not the kernel's
+	 * own, interrupts off. True: handled, execution goes on at the frame's
+	 * instruction pointer. False, or no hook: an unhandled trap.
+	 */
+	bool (*trapped)(struct cm_frame *frame);
+	/* The IPI of cm_ipi(), interrupts off; without a hook: cm_sync_notified(). */
+	void (*notified)(struct cm_frame *frame);
+	/* In the NMI handler, before the NMI body runs any site. */
+	void (*nmi)(struct cm_frame *frame);
+	/* Called on every turn of cm_relax(), that is of any wait loop. */
+	void (*spin)(void);
+	/* On a vCPU that has just come online, before it runs any site. */
+	void (*cpu_online)(void);
+	/* For the routine's own use: what distinguishes the variants of one file. */
+	uint32_t variant;
+};
+
+/* Register a protocol. The names are the registry: a duplicate is a link error. */
+#define CM_PROTOCOL(name, summary, ...)                                         \
+	extern const char cm_summary_##name[];                                  \
+	extern const struct cm_protocol cm_protocol_##name;                     \
+	const char cm_summary_##name[] __attribute__((used)) = summary;         \
+	const struct cm_protocol cm_protocol_##name __attribute__((used)) = {   \
+		__VA_ARGS__                                                     \
+	}
+
+/*
+ * A point in the routine with a symbol of its own, "file.step", for scenarios
+ * ("until": "int3_fixup.tail") and traces. Costs no instruction. The function
+ * must be CM_ROUTINE, so that the compiler makes one copy of it.
+ */
+#define CM_STEP(name) __asm__ volatile(".globl \"" name "\"\n\"" name "\":" ::: "memory")
+#define CM_ROUTINE __attribute__((noinline))
+
+/* The variant of the protocol that runs, and the control block. */
+extern struct cm_control cm_control;
+const struct cm_protocol *cm_protocol(void);
+
+/* This vCPU's number, and how many there are. */
+uint32_t cm_cpu_id(void);
+static inline uint32_t cm_cpus(void)
+{
+	return cm_control.vcpus;
+}
+
+/* vCPUs that take part now, as a mask; and the same without the caller. */
+static inline uint32_t cm_online(void)
+{
+	return *(volatile uint32_t *)&cm_control.online;
+}
+
+static inline uint32_t cm_others(void)
+{
+	return cm_online() & ~(1u << cm_cpu_id());
+}
+
+/* Single loads and stores of exactly this width, in program order. */
+#define CM_READ(x)     (*(const volatile __typeof__(x) *)&(x))
+#define CM_WRITE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+
+/* Stores to a site through its writable alias: (offset) bytes behind its head. */
+void cm_poke8(const struct cm_poke *poke, uint32_t offset, uint8_t value);
+void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
+
+/* The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword). */
+void cm_poke_head(const struct cm_poke *poke);
+void cm_poke_tail(const struct cm_poke *poke);
+
+/* One turn of a wait loop. */
+void cm_relax(void);
+
+/* Send the IPI to the vCPUs of (mask); returns at once. */
+void cm_ipi(uint32_t mask);
+
+/*
+ * on_each_cpu(sync_core, wait): every online vCPU serialises, then
+ * acknowledges; returns when all have. Interrupts must be on.
+ */
+void cm_sync_all(void);
+/* The receiving half: serialise if asked, then acknowledge. */
+void cm_sync_notified(struct cm_frame *frame);
+
+#endif

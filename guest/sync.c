@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sync.c - stores to a site and the ways to make other vCPUs serialise. */
+#include "guest/kernel.h"
+
+/* Set by the requester, cleared by the target once it has serialised. */
+uint32_t cm_sync_pending[CM_MAX_VCPUS];
+
+void cm_poke8(const struct cm_poke *poke, uint32_t offset, uint8_t value)
+{
+	*(volatile uint8_t *)(poke->site->alias + offset) = value;
+}
+
+/* One store, aligned or not: what the processor makes of a crossing one is the question. */
+void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value)
+{
+	__asm__ volatile("movl %1, (%0)" ::"r"(poke->site->alias + offset), "r"(value) : "memory");
+}
+
+void cm_poke_head(const struct cm_poke *poke)
+{
+	cm_poke8(poke, 0, poke->to[0]);
+}
+
+void cm_poke_tail(const struct cm_poke *poke)
+{
+	uint32_t i = 1;
+
+	for (; i + 4 <= poke->length; i += 4)
+		cm_poke32(poke, i,
+			  (uint32_t)poke->to[i] | (uint32_t)poke->to[i + 1] << 8 |
+				  (uint32_t)poke->to[i + 2] << 16 |
+				  (uint32_t)poke->to[i + 3] << 24);
+	for (; i < poke->length; i++)
+		cm_poke8(poke, i, poke->to[i]);
+}
+
+void cm_relax(void)
+{
+	if (cm_protocol()->spin)
+		cm_protocol()->spin();
+	cm_pause();
+}
+
+void cm_ipi(uint32_t mask)
+{
+	struct cm_cpu *cpu = cm_this_cpu();
+
+	if (!mask)
+		return;
+	if (cpu->user)
+		cm_user_function(CM_USER_IPI, mask);
+	else
+		cm_ipi_now(cpu, mask);
+}
+
+void cm_sync_all(void)
+{
+	uint32_t others = cm_others();
+
+	for (uint32_t i = 0; i < cm_cpus(); i++)
+		if (others & (1u << i))
+			CM_WRITE(cm_sync_pending[i], 1);
+	cm_wmb();
+	cm_ipi(others);
+	cm_sync_core();
+	for (uint32_t i = 0; i < cm_cpus(); i++)
+		while (others & (1u << i) && CM_READ(cm_sync_pending[i]))
+			cm_relax();
+}
+
+void cm_sync_notified(struct cm_frame *frame)
+{
+	uint32_t self = cm_cpu_id();
+
+	(void)frame;
+	if (!CM_READ(cm_sync_pending[self]))
+		return;
+	/* Serialise before the acknowledgement: see the README on early acknowledgement. */
+	cm_sync_core();
+	CM_WRITE(cm_sync_pending[self], 0);
+}

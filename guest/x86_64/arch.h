@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* x86_64/arch.h - the trap frame and the instructions C has no word for. */
+#ifndef CM_X86_64_ARCH_H
+#define CM_X86_64_ARCH_H
+
+#include <stdint.h>
+
+#include "guest/abi.h"
+
+/* As entry.S pushes it; ip and above by the processor. */
+struct cm_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t bp, di, si, dx, cx, bx, ax;
+	uint64_t vector, error;
+	uint64_t ip, cs, flags, sp, ss;
+};
+
+#define CM_FLAGS_IF	0x200u
+#define CM_CS_KERNEL	0x08u
+#define CM_SS_KERNEL	0x10u
+#define CM_SS_USER	0x1bu
+#define CM_CS_USER	0x23u
+
+#define CM_ISA  CM_ISA_X86_64
+#define CM_INT3 0xccu
+
+/* The instruction pointer #BP pushes is the byte after INT3 (SDM vol 3, 6.15). */
+static inline uint64_t cm_trap_address(const struct cm_frame *f)
+{
+	return f->vector == 3 ? f->ip - 1 : f->ip;
+}
+
+static inline struct cm_cpu *cm_this_cpu(void)
+{
+	struct cm_cpu *cpu;
+
+	__asm__("movq %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+static inline void cm_door(uint8_t reason)
+{
+	__asm__ volatile("outb %0, %1" ::"a"(reason), "N"(CM_DOORBELL_PORT) : "memory");
+}
+
+static inline void cm_irq_on(void)
+{
+	__asm__ volatile("sti" ::: "memory");
+}
+
+static inline void cm_irq_off(void)
+{
+	__asm__ volatile("cli" ::: "memory");
+}
+
+static inline void cm_pause(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+/* x86 stores are not reordered with older stores (SDM vol 3, 8.2.2); for the compiler only. */
+static inline void cm_wmb(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline void cm_mb(void)
+{
+	__asm__ volatile("mfence" ::: "memory");
+}
+
+/*
+ * A serialising instruction (SDM vol 3, "Serializing Instructions"): IRET to
+ * the next instruction, which works at every privilege level and is what
+ * Linux's sync_core() uses. Also unmasks NMIs, as any IRET does.
+ */
+static inline void cm_sync_core(void)
+{
+	uint64_t tmp;
+
+	__asm__ volatile("movl %%ss, %k0\n\t"
+			 "pushq %0\n\t"
+			 "pushq %%rsp\n\t"
+			 "addq $8, (%%rsp)\n\t"
+			 "pushfq\n\t"
+			 "movl %%cs, %k0\n\t"
+			 "pushq %0\n\t"
+			 "leaq 1f(%%rip), %0\n\t"
+			 "pushq %0\n\t"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(tmp)
+			 :
+			 : "cc", "memory");
+}
+
+static inline void cm_wrmsr(uint32_t msr, uint64_t value)
+{
+	__asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * entry.S - exception entry, the way into and out of CPL3, and the call of a
+ * site. Offsets into struct cm_cpu are those of guest/abi.h.
+ */
+#define CPU_RECOVER_IP	8
+#define CPU_RECOVER_SP	16
+#define SS_USER		0x1b
+#define CS_USER		0x23
+#define FLAGS_USER	0x202
+/* Not canonical: an access through a marker register faults, and says so. */
+#define MARKER		0x8000c0debad00000
+
+	.text
+
+/*
+ * One stub a vector, 16 bytes each (CM_VECTOR_STRIDE). Every delivery ends up
+ * at cm_vector_common with the vector number and an error code pushed; the
+ * machine takes that for the end of the delivery step.
+ */
+	.globl	cm_vectors
+	.balign	16
+cm_vectors:
+	.set	vector, 0
+	.rept	256
+	.balign	16, 0xcc
+	.if	(vector == 8) | ((vector >= 10) & (vector <= 14)) | (vector == 17) | (vector == 21)
+	nop
+	nop
+	.else
+	pushq	$0
+	.endif
+	pushq	$vector
+	jmp	cm_vector_common
+	.set	vector, vector + 1
+	.endr
+
+	.globl	cm_vector_common
+	.type	cm_vector_common, @function
+cm_vector_common:
+	pushq	%rax
+	pushq	%rbx
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%rbp
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	movq	%rsp, %rdi
+	cld
+	call	cm_trap
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rbp
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rbx
+	popq	%rax
+	addq	$16, %rsp
+	iretq
+	.size	cm_vector_common, . - cm_vector_common
+
+/*
+ * struct cm_outcome cm_execute(struct cm_cpu *cpu, uint64_t text)
+ * Call the site. Normal return and recovery from a trap meet at 1:, with the
+ * stack pointer the same; the previous recovery point is kept on the stack,
+ * so that a handler may execute a site inside an execution.
+ */
+	.globl	cm_execute
+	.type	cm_execute, @function
+cm_execute:
+	pushq	CPU_RECOVER_IP(%rdi)
+	pushq	CPU_RECOVER_SP(%rdi)
+	pushq	%rdi
+	leaq	1f(%rip), %rax
+	movq	%rax, CPU_RECOVER_IP(%rdi)
+	movq	%rsp, CPU_RECOVER_SP(%rdi)
+	movabsq	$MARKER, %rax
+	xorl	%edx, %edx
+	callq	*%rsi
+1:	popq	%rdi
+	popq	CPU_RECOVER_SP(%rdi)
+	popq	CPU_RECOVER_IP(%rdi)
+	ret
+	.size	cm_execute, . - cm_execute
+
+/* void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) */
+	.globl	cm_enter_user
+	.type	cm_enter_user, @function
+cm_enter_user:
+	pushq	$SS_USER
+	pushq	%rsi
+	pushq	$FLAGS_USER
+	pushq	$CS_USER
+	pushq	%rdi
+	movq	%rdx, %rdi
+	iretq
+	.size	cm_enter_user, . - cm_enter_user
+
+/*
+ * uint64_t cm_user_function(uint64_t function, uint64_t argument)
+ * The call from CPL3 is an undefined instruction: unlike INT n and SYSCALL it
+ * is delivered on every KVM we know (kvm_pvm gives #UD for INT n at CPL3).
+ */
+	.globl	cm_user_function
+	.type	cm_user_function, @function
+cm_user_function:
+	.globl	cm_user_call
+cm_user_call:
+	ud2
+	ret
+	.size	cm_user_function, . - cm_user_function
+
+/* Where a vCPU with nothing left to do waits, interrupts on. */
+	.globl	cm_idle
+	.type	cm_idle, @function
+cm_idle:
+	sti
+1:	pause
+	jmp	1b
+	.size	cm_idle, . - cm_idle
+
+/* What the host's self-check steps over, at CPL0 and at CPL3: see vmm probe. */
+	.globl	cm_selfcheck
+	.type	cm_selfcheck, @function
+cm_selfcheck:
+	nop
+	nop
+	.globl	cm_selfcheck_int3
+cm_selfcheck_int3:
+	int3
+	.globl	cm_selfcheck_ud2
+cm_selfcheck_ud2:
+	ud2
+	.globl	cm_selfcheck_iret
+cm_selfcheck_iret:
+	iretq
+	.globl	cm_selfcheck_spin
+cm_selfcheck_spin:
+	incq	(%rdi)
+	jmp	cm_selfcheck_spin
+	.size	cm_selfcheck, . - cm_selfcheck
+
+	.section .note.GNU-stack, "", @progbits
