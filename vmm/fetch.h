@@ -102,8 +102,10 @@ void fetch_delivered(struct fetch *f, uint32_t vcpu);
 
 /*
  * The versions that chunk number (plan->nchunks), lying at window offset
- * (offset), may be fetched from after the choices already in (plan). Only one version (the oldest)
- * of those whose chunk bytes are equal is listed, newest first. Returns how many; at most (max) are written.
+ * (offset), may be fetched from after the choices already in (plan). Of those
+ * whose chunk bytes are equal only the oldest is listed; the order is by
+ * content, the newest first, so versions[0] holds what is there now if that is
+ * legal. Returns how many; at most (max) are written.
  */
 uint32_t fetch_choices(const struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan,
 		       uint32_t offset, uint32_t *versions, uint32_t max);

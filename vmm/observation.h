@@ -70,7 +70,7 @@ struct observation {
 	char unsupported[200];
 };
 
-/* Count a violation and record it while there is room. (text) may be NULL. */
+/* Count a violation, and record it while there is room. */
 void observation_add(struct observation *o, const struct violation *v);
 
 #endif

@@ -17,6 +17,10 @@
 
 #define ACTION_VERSIONS_MAX 16u
 
+/* In place of a version: the newest, or the oldest, that is legal. Never recorded. */
+#define ACTION_NEWEST 0xffffu
+#define ACTION_OLDEST 0xfffeu
+
 enum action_kind {
 	ACTION_STEP,	/* one instruction, fetching the newest bytes or as (version) says */
 	ACTION_LATCH,	/* fetch one chunk of the next instruction, execute nothing */

@@ -144,16 +144,12 @@ cm_selfcheck:
 	.globl	cm_selfcheck_int3
 cm_selfcheck_int3:
 	int3
-	.globl	cm_selfcheck_ud2
-cm_selfcheck_ud2:
-	ud2
-	.globl	cm_selfcheck_iret
-cm_selfcheck_iret:
-	iretq
-	.globl	cm_selfcheck_spin
-cm_selfcheck_spin:
-	incq	(%rdi)
-	jmp	cm_selfcheck_spin
+	.globl	cm_selfcheck_count
+cm_selfcheck_count:
+	decq	%rcx
+	jnz	cm_selfcheck_count
+	movb	$1, %al
+	outb	%al, $0xc3
 	.size	cm_selfcheck, . - cm_selfcheck
 
 	.section .note.GNU-stack, "", @progbits

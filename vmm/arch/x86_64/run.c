@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * run.c - entering a vCPU and making sense of how it came back. Every quirk
+ * that selfcheck.c can find is worked around here and nowhere else.
+ */
+#include "x86.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STUBS_SIZE (256u * CM_VECTOR_STRIDE)
+
+/* What a vector stub and the processor leave on the stack, from the stack pointer up. */
+struct pushed {
+	uint64_t vector, error, ip, cs, flags, sp, ss;
+};
+
+bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e)
+{
+	struct kvm_guest_debug dbg = { .control = control };
+
+	if (v->debug == control)
+		return true;
+	if (control & KVM_GUESTDBG_USE_HW_BP) {
+		dbg.arch.debugreg[0] = v->vm->image->abi.common;
+		dbg.arch.debugreg[7] = 0x402;	/* G0, GE; execute, one byte */
+	}
+	if (!kvm_call(v->fd, KVM_SET_GUEST_DEBUG, &dbg, e))
+		return false;
+	v->debug = control;
+	return true;
+}
+
+static bool load_state(struct vcpu *v, struct err *e)
+{
+	uint32_t dirty = v->dirty;
+
+	v->dirty = 0;
+	if (!v->own) {
+		v->run->kvm_valid_regs = X86_DIRTY_ALL;
+		v->run->kvm_dirty_regs = dirty;
+		return true;
+	}
+	return (!(dirty & KVM_SYNC_X86_REGS) || kvm_call(v->fd, KVM_SET_REGS, v->regs, e)) &&
+	       (!(dirty & KVM_SYNC_X86_SREGS) || kvm_call(v->fd, KVM_SET_SREGS, v->sregs, e)) &&
+	       (!(dirty & KVM_SYNC_X86_EVENTS) ||
+		kvm_call(v->fd, KVM_SET_VCPU_EVENTS, v->events, e));
+}
+
+static bool store_state(struct vcpu *v, struct err *e)
+{
+	if (!v->own)
+		return true;
+	return kvm_call(v->fd, KVM_GET_REGS, v->regs, e) &&
+	       kvm_call(v->fd, KVM_GET_SREGS, v->sregs, e) &&
+	       kvm_call(v->fd, KVM_GET_VCPU_EVENTS, v->events, e);
+}
+
+bool x86_enter(struct vcpu *v, bool *kicked, struct err *e)
+{
+	int errnum;
+
+	*kicked = false;
+	if (!load_state(v, e))
+		return false;
+	do {
+		errnum = kvm_try(v->fd, KVM_RUN, 0);
+		v->run->kvm_dirty_regs = 0;
+		if (errnum == EINTR && v->run->immediate_exit)
+			*kicked = true;
+	} while (errnum == EINTR && !*kicked);
+	if (errnum && !*kicked)
+		return err_sys(e, errnum, "KVM_RUN (vCPU %u at %#llx)", v->id,
+			       (unsigned long long)v->regs->rip);
+	return store_state(v, e);
+}
+
+/*
+ * Port I/O and the like are finished by the next KVM_RUN only (Documentation/
+ * virt/kvm/api.rst, "KVM_RUN"): let it finish without running on, so that the
+ * state is that behind the instruction.
+ */
+static bool settle(struct vcpu *v, struct err *e)
+{
+	bool kicked, pending = v->run->immediate_exit;
+	bool ok;
+
+	v->run->immediate_exit = 1;
+	ok = x86_enter(v, &kicked, e);
+	v->run->immediate_exit = pending;
+	return ok;
+}
+
+void *x86_host(struct vm *vm, uint64_t address, size_t size)
+{
+	if (address >= CM_IMAGE_BASE && address - CM_IMAGE_BASE <= vm->host.image_size &&
+	    size <= vm->host.image_size - (address - CM_IMAGE_BASE))
+		return vm->host.image + (address - CM_IMAGE_BASE);
+	return NULL;
+}
+
+static bool at_int3(const struct vcpu *v)
+{
+	const struct vm *vm = v->vm;
+	uint64_t ip = v->regs->rip;
+	const uint8_t *text = vm->kind == VM_FREE ? vm->host.text : vm->host.view[v->id];
+
+	if (ip >= CM_TEXT_BASE && ip < CM_TEXT_BASE + CM_TEXT_SIZE)
+		return text[ip - CM_TEXT_BASE] == 0xcc;
+	text = x86_host(v->vm, ip, 1);
+	return text && *text == 0xcc;
+}
+
+static bool in_stubs(const struct vcpu *v)
+{
+	uint64_t offset = v->regs->rip - v->vm->image->abi.vectors;
+
+	return offset < STUBS_SIZE || v->regs->rip == v->vm->image->abi.common;
+}
+
+/*
+ * Through the stub to cm_vector_common. The trap flag we step with must not
+ * be seen by the guest: it is taken out of the pushed flags.
+ */
+static bool finish_delivery(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	struct pushed *frame;
+	bool kicked;
+
+	for (int i = 0; v->regs->rip != v->vm->image->abi.common; i++) {
+		if (i > 4 || !in_stubs(v))
+			return err_set(e, ERR_HOST, "vCPU %u left the vector stubs at %#llx", v->id,
+				       (unsigned long long)v->regs->rip);
+		v->regs->rflags |= X86_TF;
+		v->dirty |= KVM_SYNC_X86_REGS;
+		if (!x86_enter(v, &kicked, e))
+			return false;
+		v->regs->rflags &= ~(uint64_t)X86_TF;
+	}
+	frame = x86_host(v->vm, v->regs->rsp, sizeof(*frame));
+	if (!frame) {
+		/* The guest's stack pointer was wild; the push would have faulted. */
+		return err_set(e, ERR_HOST, "vCPU %u: delivery to a stack outside the image, %#llx",
+			       v->id, (unsigned long long)v->regs->rsp);
+	}
+	frame->flags &= ~(uint64_t)X86_TF;
+	x->kind = EXIT_DELIVERED;
+	x->vector = (uint8_t)frame->vector;
+	x->pushed_ip = frame->ip;
+	return true;
+}
+
+/*
+ * kvm_pvm and its like: INT3 at CPL0 is not emulated and KVM_RUN returns an
+ * internal error with RIP on it. Do what the processor would: push the
+ * address behind it and go through the IDT.
+ */
+static bool inject_int3(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	bool kicked;
+
+	v->regs->rip++;
+	v->regs->rflags &= ~(uint64_t)X86_TF;
+	memset(&v->events->exception, 0, sizeof(v->events->exception));
+	v->events->exception.injected = 1;
+	v->events->exception.nr = X86_VECTOR_BP;
+	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
+	x->kind = EXIT_STEPPED;
+	if (!v->debug)
+		return true;	/* free-running: the caller enters again */
+	return x86_enter(v, &kicked, e) && finish_delivery(v, x, e);
+}
+
+static bool internal_error(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	if (v->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION) {
+		if (v->vm->quirks.int3_cpl0_fails && at_int3(v))
+			return inject_int3(v, x, e);
+		x->kind = EXIT_UNEMULATED;
+		snprintf(x->text, sizeof(x->text),
+			 "this host's KVM cannot emulate the instruction at %#llx (CPL%u)",
+			 (unsigned long long)v->regs->rip, vcpu_cpl(v));
+		return true;
+	}
+	return err_set(e, ERR_HOST, "KVM_EXIT_INTERNAL_ERROR, suberror %u, vCPU %u at %#llx",
+		       v->run->internal.suberror, v->id, (unsigned long long)v->regs->rip);
+}
+
+static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	const struct kvm_run *run = v->run;
+
+	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != CM_DOORBELL_PORT ||
+	    run->io.size != 1)
+		return err_set(e, ERR_HOST, "unexpected port I/O, port %#x, vCPU %u at %#llx",
+			       run->io.port, v->id, (unsigned long long)v->regs->rip);
+	x->kind = EXIT_DOOR;
+	x->door = ((const uint8_t *)run)[run->io.data_offset];
+	return settle(v, e);
+}
+
+static bool classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	char name[32];
+
+	switch (v->run->exit_reason) {
+	case KVM_EXIT_DEBUG:
+		if (in_stubs(v))
+			return finish_delivery(v, x, e);
+		x->kind = EXIT_STEPPED;
+		return true;
+	case KVM_EXIT_IO:
+		return doorbell(v, x, e);
+	case KVM_EXIT_HLT:
+		x->kind = EXIT_HALT;
+		return true;
+	case KVM_EXIT_SHUTDOWN:
+		x->kind = EXIT_SHUTDOWN;
+		return true;
+	case KVM_EXIT_INTERNAL_ERROR:
+		return internal_error(v, x, e);
+	default:
+		return err_set(e, ERR_HOST, "%s, vCPU %u at %#llx",
+			       kvm_exit_name(v->run->exit_reason, name, sizeof(name)), v->id,
+			       (unsigned long long)v->regs->rip);
+	}
+}
+
+bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	bool kicked;
+
+	if (!x86_set_debug(v, 0, e))
+		return false;
+	do {
+		memset(x, 0, sizeof(*x));
+		if (!x86_enter(v, &kicked, e))
+			return false;
+		if (kicked) {
+			x->kind = EXIT_KICKED;
+			return true;
+		}
+		if (!classify(v, x, e))
+			return false;
+	} while (x->kind == EXIT_STEPPED);
+	return true;
+}
+
+static uint32_t stepping(const struct vcpu *v)
+{
+	uint32_t control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+
+	if (v->vm->quirks.delivery_runs_on)
+		control |= KVM_GUESTDBG_USE_HW_BP;
+	return control;
+}
+
+/*
+ * Where a step at CPL3 raises the guest's own #DB, that delivery is undone:
+ * the vCPU stands behind the instruction again and its trap stack is as it was.
+ */
+static void undo_guest_db(struct vcpu *v, const struct kvm_sregs *before, const uint8_t *stack)
+{
+	struct pushed *frame = x86_host(v->vm, v->regs->rsp, sizeof(*frame));
+	struct pushed f = *frame;
+
+	memcpy(frame, stack, sizeof(f));
+	v->regs->rip = f.ip;
+	v->regs->rsp = f.sp;
+	v->regs->rflags = f.flags & ~(uint64_t)X86_TF;
+	v->sregs->cs = before->cs;
+	v->sregs->ss = before->ss;
+	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+}
+
+static bool step_user(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	const struct image *img = v->vm->image;
+	uint64_t top = img->abi.stacks +
+		       ((uint64_t)v->id * CM_STACKS + CM_STACK_TRAP + 1) * (uint64_t)CM_STACK_SIZE;
+	struct kvm_sregs before = *v->sregs;
+	uint8_t stack[sizeof(struct pushed)];
+	bool kicked;
+
+	memcpy(stack, x86_host(v->vm, top - sizeof(stack), sizeof(stack)), sizeof(stack));
+	if (!x86_enter(v, &kicked, e))
+		return false;
+	v->regs->rflags &= ~(uint64_t)X86_TF;
+	if (kicked) {
+		x->kind = EXIT_KICKED;
+		return true;
+	}
+	if (!classify(v, x, e))
+		return false;
+	if (x->kind == EXIT_DELIVERED && x->vector == X86_VECTOR_DB) {
+		undo_guest_db(v, &before, stack);
+		memset(x, 0, sizeof(*x));
+		x->kind = EXIT_STEPPED;
+	}
+	return true;
+}
+
+bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	bool kicked;
+
+	memset(x, 0, sizeof(*x));
+	if (!x86_set_debug(v, stepping(v), e))
+		return false;
+	v->regs->rflags |= X86_TF;
+	if (v->regs->rip == v->vm->image->abi.common)
+		v->regs->rflags |= X86_RF;	/* past our own breakpoint */
+	v->dirty |= KVM_SYNC_X86_REGS;
+	if (vcpu_cpl(v) == 3)
+		return step_user(v, x, e);
+	if (!x86_enter(v, &kicked, e))
+		return false;
+	v->regs->rflags &= ~(uint64_t)(X86_TF | X86_RF);
+	if (kicked) {
+		x->kind = EXIT_KICKED;
+		return true;
+	}
+	return classify(v, x, e);
+}
+
+bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, struct err *e)
+{
+	bool kicked;
+
+	memset(x, 0, sizeof(*x));
+	if (!x86_set_debug(v, stepping(v), e))
+		return false;
+	if (kind == EVENT_NMI) {
+		v->events->nmi.pending = 1;
+		v->events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	} else {
+		v->events->interrupt.injected = 1;
+		v->events->interrupt.nr = CM_VECTOR_IPI;
+		v->events->interrupt.soft = 0;
+	}
+	v->dirty |= KVM_SYNC_X86_EVENTS;
+	if (!x86_enter(v, &kicked, e))
+		return false;
+	if (kicked) {
+		x->kind = EXIT_KICKED;
+		return true;
+	}
+	if (!classify(v, x, e))
+		return false;
+	if (x->kind != EXIT_DELIVERED && x->kind != EXIT_SHUTDOWN)
+		return err_set(e, ERR_HOST, "vCPU %u did not take the %s: it stands at %#llx", v->id,
+			       kind == EVENT_NMI ? "NMI" : "IPI",
+			       (unsigned long long)v->regs->rip);
+	return true;
+}
+
+bool vcpu_can_take(const struct vcpu *v, enum event_kind kind)
+{
+	if (kind == EVENT_NMI)
+		return !v->events->nmi.masked;
+	return v->regs->rflags & X86_IF && !v->events->interrupt.shadow;
+}

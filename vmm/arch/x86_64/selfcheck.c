@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * selfcheck.c - finds out how this host's KVM differs from bare hardware, by
+ * stepping over a few known instructions of the guest. What it finds is in
+ * struct quirks; the workarounds are in run.c. Never looks at host names.
+ */
+#include "x86.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define EMULATED_NS 50.0	/* an instruction; bare ones take under 1 ns, emulated ones ~330 */
+
+/* KVM's module cannot change while it is open: found once a process. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool known;
+static struct quirks found;
+
+static uint64_t symbol(const struct vm *vm, const char *name)
+{
+	const struct image_symbol *s = image_symbol(vm->image, name);
+
+	return s ? s->address : 0;
+}
+
+static void at(struct vcpu *v, const struct vcpu_state *ready, uint64_t ip, uint32_t cpl)
+{
+	vcpu_load(v, ready);
+	v->regs->rip = ip;
+	v->regs->rflags = 2;
+	if (cpl == 3) {
+		v->sregs->cs.selector = 0x23;
+		v->sregs->cs.dpl = 3;
+		v->sregs->ss.selector = 0x1b;
+		v->sregs->ss.dpl = 3;
+	}
+}
+
+/* One raw single step: no workaround applied. */
+static bool raw_step(struct vcpu *v, struct err *e)
+{
+	bool kicked;
+
+	if (!x86_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
+		return false;
+	v->regs->rflags |= X86_TF;
+	v->dirty |= KVM_SYNC_X86_REGS;
+	return x86_enter(v, &kicked, e);
+}
+
+static bool check_step_cpl0(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
+{
+	uint64_t ip = v->vm->image->abi.selfcheck;
+
+	at(v, ready, ip, 0);
+	for (int i = 1; i <= 2; i++) {
+		if (!raw_step(v, e))
+			return false;
+		if (v->run->exit_reason != KVM_EXIT_DEBUG || v->regs->rip != ip + (uint64_t)i)
+			return err_set(e, ERR_UNSUPPORTED,
+				       "this KVM does not single-step at CPL0: method 'stepped' "
+				       "cannot work here");
+	}
+	return true;
+}
+
+/* Does a step that delivers an event stop in the handler, or run on through it? */
+static bool check_delivery(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			   struct err *e)
+{
+	const struct cm_abi *abi = &v->vm->image->abi;
+	bool kicked;
+
+	at(v, ready, abi->selfcheck, 0);
+	if (!x86_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
+		return false;
+	v->events->nmi.pending = 1;
+	v->events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+	if (!x86_enter(v, &kicked, e))
+		return false;
+	q->delivery_runs_on = v->regs->rip - abi->vectors >= 256u * CM_VECTOR_STRIDE &&
+			      v->regs->rip != abi->common;
+	return true;
+}
+
+static bool check_int3_cpl0(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			    struct err *e)
+{
+	at(v, ready, symbol(v->vm, "cm_selfcheck_int3"), 0);
+	if (!raw_step(v, e))
+		return false;
+	q->int3_cpl0_fails = v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR;
+	return true;
+}
+
+static bool check_step_cpl3(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			    struct err *e)
+{
+	uint64_t ip = v->vm->image->abi.selfcheck;
+
+	at(v, ready, ip, 3);
+	if (!raw_step(v, e))
+		return false;
+	q->step_cpl3_via_guest = v->regs->rip != ip + 1;
+	return true;
+}
+
+static double count_ns(struct vcpu *v, const struct vcpu_state *ready, uint64_t iterations,
+		       struct err *e)
+{
+	struct timespec a, b;
+	double best = -1;
+
+	for (int i = 0; i < 3; i++) {
+		struct vcpu_exit x;
+		double ns;
+
+		at(v, ready, symbol(v->vm, "cm_selfcheck_count"), 0);
+		v->regs->rcx = iterations;
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		if (!vcpu_run(v, &x, e))
+			return -1;
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		ns = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+		if (best < 0 || ns < best)
+			best = ns;
+	}
+	return best;
+}
+
+static bool check_emulated(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			   struct err *e)
+{
+	double few = count_ns(v, ready, 1, e), many = count_ns(v, ready, 401, e);
+
+	if (few < 0 || many < 0)
+		return false;
+	q->cpl0_emulated = (many - few) / 800 > EMULATED_NS;
+	return true;
+}
+
+/* With the quirks in force, the steps the machine relies on must be exact. */
+static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
+{
+	uint64_t ip = v->vm->image->abi.selfcheck;
+	uint64_t int3 = symbol(v->vm, "cm_selfcheck_int3");
+
+	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
+		struct vcpu_exit x;
+
+		at(v, ready, ip, cpl);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (x.kind != EXIT_STEPPED || v->regs->rip != ip + 1 || vcpu_cpl(v) != cpl)
+			return err_set(e, ERR_UNSUPPORTED, "a step at CPL%u is not exact here", cpl);
+		at(v, ready, int3, cpl);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (x.kind != EXIT_DELIVERED || x.vector != X86_VECTOR_BP || x.pushed_ip != int3 + 1)
+			return err_set(e, ERR_UNSUPPORTED, "INT3 at CPL%u is not delivered here",
+				       cpl);
+		at(v, ready, ip, cpl);
+		if (!vcpu_deliver(v, EVENT_NMI, &x, e))
+			return false;
+		if (x.vector != X86_VECTOR_NMI || x.pushed_ip != ip)
+			return err_set(e, ERR_UNSUPPORTED, "an NMI at CPL%u lands elsewhere here",
+				       cpl);
+	}
+	return true;
+}
+
+static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
+{
+	struct quirks *q = &v->vm->quirks;
+
+	return check_step_cpl0(v, ready, e) && check_delivery(v, ready, q, e) &&
+	       check_int3_cpl0(v, ready, q, e) && check_step_cpl3(v, ready, q, e) &&
+	       check_emulated(v, ready, q, e) && confirm(v, ready, e);
+}
+
+static bool find_once(struct vm *vm, struct err *e)
+{
+	struct vcpu *v = &vm->vcpu[0];
+	bool no_sync_regs = vm->quirks.no_sync_regs;
+	struct vcpu_state ready;
+	uint8_t *memory;
+	bool ok;
+
+	if (!symbol(vm, "cm_selfcheck_int3") || !symbol(vm, "cm_selfcheck_count"))
+		return err_set(e, ERR_INPUT, "%s: no cm_selfcheck_int3 or cm_selfcheck_count symbol",
+			       vm->image->path);
+	memory = malloc(vm->host.image_size);
+	if (!memory)
+		return err_set(e, ERR_HOST, "out of memory");
+	memcpy(memory, vm->host.image, vm->host.image_size);
+	vcpu_save(v, &ready);
+	ok = find(v, &ready, e);
+	vcpu_load(v, &ready);
+	memcpy(vm->host.image, memory, vm->host.image_size);
+	free(memory);
+	if (ok) {
+		found = vm->quirks;
+		known = true;
+	}
+	vm->quirks.no_sync_regs = no_sync_regs;
+	return ok;
+}
+
+bool x86_selfcheck(struct vm *vm, struct err *e)
+{
+	bool no_sync_regs = vm->quirks.no_sync_regs;
+	bool ok = true;
+
+	pthread_mutex_lock(&lock);
+	if (known) {
+		vm->quirks = found;
+		vm->quirks.no_sync_regs = no_sync_regs;
+	} else {
+		ok = find_once(vm, e);
+	}
+	pthread_mutex_unlock(&lock);
+	return ok;
+}

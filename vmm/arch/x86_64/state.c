@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* state.c - a vCPU's state as plain data, and what the layers above may ask of it. */
+#include "x86.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct x86_state) <= VCPU_STATE_MAX, "VCPU_STATE_MAX is too small");
+
+/* Two equal states must be equal bytes: leftovers of past events do not count. */
+static void normalise(struct kvm_vcpu_events *ev)
+{
+	if (!ev->exception.injected && !ev->exception.pending)
+		memset(&ev->exception, 0, sizeof(ev->exception));
+	ev->exception_has_payload = 0;
+	ev->exception_payload = 0;
+	if (!ev->interrupt.injected)
+		ev->interrupt.nr = ev->interrupt.soft = 0;
+}
+
+void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
+{
+	struct x86_state *x = (struct x86_state *)(void *)s->bytes;
+
+	memset(x, 0, sizeof(*x));
+	x->regs = *v->regs;
+	x->sregs = *v->sregs;
+	x->events = *v->events;
+	normalise(&x->events);
+	s->size = sizeof(*x);
+}
+
+void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
+{
+	const struct x86_state *x = (const struct x86_state *)(const void *)s->bytes;
+
+	assert(s->size == sizeof(*x));
+	*v->regs = x->regs;
+	*v->sregs = x->sregs;
+	*v->events = x->events;
+	v->dirty = X86_DIRTY_ALL;
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	v->run->immediate_exit = 1;
+}
+
+uint64_t vcpu_pc(const struct vcpu *v)
+{
+	return v->regs->rip;
+}
+
+void vcpu_set_pc(struct vcpu *v, uint64_t pc)
+{
+	v->regs->rip = pc;
+	v->dirty |= KVM_SYNC_X86_REGS;
+}
+
+uint64_t vcpu_sp(const struct vcpu *v)
+{
+	return v->regs->rsp;
+}
+
+uint32_t vcpu_cpl(const struct vcpu *v)
+{
+	return v->sregs->cs.selector & 3;
+}
+
+uint64_t vcpu_counter(const struct vcpu *v)
+{
+	return v->regs->rcx;
+}
+
+const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)
+{
+	const struct kvm_regs *r = v->regs;
+
+	snprintf(buf, size,
+		 "rax=%#llx rdx=%#llx rcx=%#llx rsi=%#llx rdi=%#llx rsp=%#llx rip=%#llx "
+		 "rflags=%#llx cpl=%u",
+		 r->rax, r->rdx, r->rcx, r->rsi, r->rdi, r->rsp, r->rip, r->rflags, vcpu_cpl(v));
+	return buf;
+}

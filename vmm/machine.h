@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine.h - the stepped machine: a VM whose every move is a scheduling
+ * decision, with fetch views, pending events and a guest that says what ran.
+ *
+ * Owns the VM, the placed sites, the fetch history and the snapshot every run
+ * starts from. Decisions come from outside, one at a time; what they did goes
+ * out as a step report and, for violations, into the observation. Knows
+ * nothing of who decides, and nothing of JSON or KVM.
+ *
+ * Order of calls: machine_new, then for each run machine_reset and any number
+ * of machine_apply.
+ */
+#ifndef CROSSMOD_MACHINE_H
+#define CROSSMOD_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch.h"
+#include "err.h"
+#include "fetch.h"
+#include "image.h"
+#include "insn.h"
+#include "observation.h"
+#include "scenario.h"
+#include "schedule.h"
+#include "site.h"
+
+/* What a vCPU is at, beyond its registers. */
+struct machine_cpu {
+	bool nmi_latched;	/* one NMI waits for the end of NMI masking, as in hardware */
+	bool ipi_pending;
+	bool dead;		/* triple fault, crash: executes nothing any more */
+	bool torn;		/* fetched a mixture; the guest has not said yet what it did */
+	uint64_t events;	/* of the guest's records already judged */
+	uint8_t mixture[CM_MAX_SITE_LEN];
+	uint64_t mixture_at;
+};
+
+/* What one decision did, for traces and for points in a schedule. */
+struct step_report {
+	struct action action;	/* with the versions the fetch really took */
+	uint64_t number;	/* of the decision, from 0 */
+	uint64_t pc;		/* before */
+	uint64_t next_pc;
+	uint32_t cpl;
+	bool executed;		/* ACTION_STEP: an instruction was fetched and executed, or faulted */
+	uint8_t bytes[INSN_LENGTH_MAX];
+	uint8_t length;		/* 0: not decodable */
+	enum site_form form;	/* of the fetched bytes */
+	uint32_t site;
+	bool delivered;		/* an exception, NMI or IPI was delivered, (vector) */
+	bool nmi_after;		/* a latched NMI followed the step at once */
+	uint8_t vector;
+	bool synchronised;
+	bool stored;		/* the patched bytes changed: version fetch_now() */
+	uint8_t door;		/* doorbell rung, 0 none */
+	uint32_t ipi_mask;	/* CM_DOOR_IPI: who is sent to */
+	bool violation;		/* one was added to the observation */
+};
+
+struct machine {
+	const struct image *image;
+	const struct scenario *scenario;
+	struct vm *vm;
+	struct vm_memory *memory;
+	struct insn_decoder decoder;
+	struct insn *decoded;		/* per byte of the image, length 0 = not yet */
+	struct site site[CM_MAX_SITES];
+	struct fetch fetch;
+	uint8_t *ready_image;		/* the image's bytes at READY */
+	struct vcpu_state ready[CM_MAX_VCPUS];
+	struct machine_cpu cpu[CM_MAX_VCPUS];
+	uint64_t steps;
+	struct observation *observation;
+};
+
+/*
+ * A machine for (scenario), booted to READY and snapshotted. (image) and
+ * (scenario) must outlive it. NULL on failure: ERR_UNSUPPORTED, ERR_HOST.
+ */
+struct machine *machine_new(const struct image *image, const struct scenario *scenario,
+			    struct err *e);
+void machine_free(struct machine *m);
+
+/* Back to the snapshot, sites placed, every vCPU about to play its role. Fills (o) from here on. */
+bool machine_reset(struct machine *m, struct observation *o, struct err *e);
+
+/*
+ * Is the decision possible now? A step: the vCPU is neither dead nor idle. An
+ * IPI: it is pending and interrupts are on. (a->version) is not looked at.
+ */
+bool machine_enabled(const struct machine *m, const struct action *a);
+
+/*
+ * Carry out one decision. ERR_INPUT when it is not enabled or asks for a fetch
+ * the model does not allow; ERR_HOST when KVM failed; ERR_UNSUPPORTED when
+ * this host cannot execute the instruction. (r) may not be NULL.
+ */
+bool machine_apply(struct machine *m, const struct action *a, struct step_report *r,
+		   struct err *e);
+
+/* Has played its role and waits in the idle loop. */
+bool machine_idle(const struct machine *m, uint32_t vcpu);
+/* Every vCPU is idle or dead, and no IPI is pending. */
+bool machine_finished(const struct machine *m);
+
+uint64_t machine_pc(const struct machine *m, uint32_t vcpu);
+/* The window as the alias shows it, and which version every byte has. */
+const uint8_t *machine_window(const struct machine *m);
+/* A 32-bit guest word; 0 outside the image. */
+uint32_t machine_read32(const struct machine *m, uint64_t address);
+
+/* Take the guest's counts, and judge mixtures that it said nothing about. Ends a run. */
+void machine_close(struct machine *m);
+
+/*
+ * Tell the guest in (guest_image) what to do: control block and mailboxes, as
+ * (s) says, with the placed (sites). The free runner uses it as well.
+ */
+void machine_write_control(const struct scenario *s, const struct image *image,
+			   const struct site *sites, bool free_running, bool x2apic,
+			   uint8_t *guest_image);
+
+/* XXH3-128, hex, of the whole state: vCPUs, memory outside .ghost, views' history, pending events. */
+void machine_digest(const struct machine *m, char digest[33]);
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * machine_fetch.c - the instruction fetch of a stepped vCPU: which version
+ * each chunk takes, put into the vCPU's view before it executes.
+ */
+#include "machine_internal.h"
+
+#include <string.h>
+
+#define CHOICES_MAX 64u
+
+const uint8_t *machine_window(const struct machine *m)
+{
+	return fetch_window(&m->fetch, fetch_now(&m->fetch));
+}
+
+void machine_read_window(const struct machine *m, uint8_t *window)
+{
+	for (uint32_t i = 0; i < m->fetch.nranges; i++) {
+		const struct fetch_range *r = &m->fetch.range[i];
+
+		memcpy(window + r->offset, m->memory->text + (r->address - CM_TEXT_BASE), r->length);
+	}
+}
+
+/* The version that (wanted) means for the next chunk of (plan). */
+static uint32_t resolve(const struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan,
+			uint32_t offset, uint16_t wanted)
+{
+	uint32_t choice[CHOICES_MAX], n, oldest;
+
+	if (wanted != ACTION_NEWEST && wanted != ACTION_OLDEST)
+		return wanted;
+	if (wanted == ACTION_NEWEST && fetch_legal(f, vcpu, plan, offset, fetch_now(f), NULL))
+		return fetch_now(f);
+	n = fetch_choices(f, vcpu, plan, offset, choice, CHOICES_MAX);
+	oldest = choice[0];
+	for (uint32_t i = 1; wanted == ACTION_OLDEST && i < n && i < CHOICES_MAX; i++)
+		oldest = choice[i] < oldest ? choice[i] : oldest;
+	return oldest;
+}
+
+/* The whole chunk at window offset (offset), as of (version), into the vCPU's view. */
+static void show(struct machine *m, uint32_t vcpu, uint32_t offset, uint32_t version)
+{
+	const struct fetch *f = &m->fetch;
+	const uint8_t *window = fetch_window(f, version);
+
+	for (uint32_t i = 0; i < f->nranges; i++) {
+		const struct fetch_range *r = &f->range[i];
+
+		for (uint32_t k = 0; k < r->length; k++)
+			if (f->chunk_of[r->offset + k] == f->chunk_of[offset])
+				m->memory->view[vcpu][r->address - CM_TEXT_BASE + k] =
+					window[r->offset + k];
+	}
+}
+
+/* Fetch chunk by chunk until the bytes are an instruction, or cannot become one. */
+static bool fetch_site(struct machine *m, const struct action *a, struct fetch_plan *plan,
+		       struct insn *insn, struct step_report *r, struct err *e)
+{
+	struct fetch *f = &m->fetch;
+	const uint8_t *view = m->memory->view[a->vcpu] + (r->pc - CM_TEXT_BASE);
+	uint32_t have = 0;
+
+	do {
+		int offset = fetch_offset(f, r->pc + have);
+		uint16_t wanted = plan->nchunks < a->nversions ? a->version[plan->nchunks] :
+								 ACTION_NEWEST;
+		uint32_t version;
+
+		if (offset < 0) {	/* behind the patched lines nothing changes */
+			have = INSN_LENGTH_MAX;
+			*insn = insn_decode(&m->decoder, view, have, r->pc);
+			break;
+		}
+		version = resolve(f, a->vcpu, plan, (uint32_t)offset, wanted);
+		if (!fetch_legal(f, a->vcpu, plan, (uint32_t)offset, version, e))
+			return false;
+		show(m, a->vcpu, (uint32_t)offset, version);
+		r->action.version[plan->nchunks] = (uint16_t)version;
+		fetch_plan_add(f, plan, (uint32_t)offset, version);
+		do
+			have++;
+		while (have < INSN_LENGTH_MAX && fetch_offset(f, r->pc + have) >= 0 &&
+		       f->chunk_of[fetch_offset(f, r->pc + have)] == f->chunk_of[offset]);
+		*insn = insn_decode(&m->decoder, view, have, r->pc);
+	} while (!insn->length && have < INSN_LENGTH_MAX && plan->nchunks < ACTION_VERSIONS_MAX);
+	r->action.nversions = plan->nchunks;
+	r->length = insn->length;
+	memcpy(r->bytes, view, INSN_LENGTH_MAX);
+	for (uint32_t i = 0; i < m->scenario->nsites && r->form == FORM_OUTSIDE; i++) {
+		r->site = i;
+		r->form = site_form(&m->site[i], &m->decoder, r->pc, r->bytes,
+				    insn->length ? insn->length : have);
+	}
+	return true;
+}
+
+/* Outside the patched lines: the image never changes, so it is decoded once. */
+static void fetch_plain(struct machine *m, uint32_t vcpu, struct insn *insn, struct step_report *r)
+{
+	const uint8_t *bytes;
+
+	if (r->pc >= CM_TEXT_BASE && r->pc + INSN_LENGTH_MAX <= CM_TEXT_BASE + CM_TEXT_SIZE) {
+		bytes = m->memory->view[vcpu] + (r->pc - CM_TEXT_BASE);
+		*insn = insn_decode(&m->decoder, bytes, INSN_LENGTH_MAX, r->pc);
+	} else if (image_bytes(m->image, r->pc, INSN_LENGTH_MAX)) {
+		struct insn *known = &m->decoded[r->pc - CM_IMAGE_BASE];
+
+		bytes = image_bytes(m->image, r->pc, INSN_LENGTH_MAX);
+		if (!known->length)
+			*known = insn_decode(&m->decoder, bytes, INSN_LENGTH_MAX, r->pc);
+		*insn = *known;
+	} else {
+		*insn = (struct insn){ .class = INSN_INVALID };
+		return;
+	}
+	r->length = insn->length;
+	memcpy(r->bytes, bytes, INSN_LENGTH_MAX);
+}
+
+bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan *plan,
+		   struct insn *insn, struct step_report *r, struct err *e)
+{
+	if (fetch_offset(&m->fetch, r->pc) >= 0)
+		return fetch_site(m, a, plan, insn, r, e);
+	if (a->nversions)
+		return err_set(e, ERR_INPUT,
+			       "vCPU %u is not at a site, so there is no fetch to force", a->vcpu);
+	fetch_plain(m, a->vcpu, insn, r);
+	return true;
+}
+
+bool machine_latch(struct machine *m, uint32_t vcpu, struct err *e)
+{
+	uint64_t pc = machine_pc(m, vcpu);
+
+	for (uint32_t i = 0; i < m->scenario->nsites; i++) {
+		const struct cm_site *p = &m->site[i].placed;
+
+		if (pc >= p->text && pc < p->text + p->length)
+			return fetch_latch(&m->fetch, vcpu, (uint32_t)fetch_offset(&m->fetch, pc),
+					   (uint32_t)(p->text + p->length - pc), e);
+	}
+	return err_set(e, ERR_INPUT, "vCPU %u is not at a site, so there is nothing to latch", vcpu);
+}

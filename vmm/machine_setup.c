@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * machine_setup.c - from nothing to the start of a run: boot once, snapshot,
+ * and for every run put the snapshot back and tell the guest what to do.
+ */
+#include "machine_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define LINE 64u
+
+struct machine *machine_new(const struct image *image, const struct scenario *scenario,
+			    struct err *e)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		err_set(e, ERR_HOST, "out of memory");
+		return NULL;
+	}
+	m->image = image;
+	m->scenario = scenario;
+	m->decoded = calloc(image->memory_size, sizeof(*m->decoded));
+	m->ready_image = malloc(image->memory_size);
+	if (!m->decoded || !m->ready_image) {
+		err_set(e, ERR_HOST, "out of memory");
+		goto fail;
+	}
+	if (!insn_init(&m->decoder, (enum cm_isa)image->abi.isa, e))
+		goto fail;
+	m->vm = vm_new(image, VM_STEPPED, scenario->vcpus, e);
+	if (!m->vm || !vm_boot(m->vm, e))
+		goto fail;
+	m->memory = vm_memory(m->vm);
+	memcpy(m->ready_image, m->memory->image, m->memory->image_size);
+	for (uint32_t i = 0; i < scenario->vcpus; i++)
+		vcpu_save(vm_vcpu(m->vm, i), &m->ready[i]);
+	return m;
+fail:
+	machine_free(m);
+	return NULL;
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	vm_free(m->vm);
+	insn_fini(&m->decoder);
+	fetch_fini(&m->fetch);
+	free(m->decoded);
+	free(m->ready_image);
+	free(m);
+}
+
+/* Write only what differs: most of the image is text and untouched stacks. */
+static void restore_image(struct machine *m)
+{
+	for (size_t at = 0; at < m->memory->image_size; at += 4096)
+		if (memcmp(m->memory->image + at, m->ready_image + at, 4096))
+			memcpy(m->memory->image + at, m->ready_image + at, 4096);
+}
+
+static void place_sites(struct machine *m)
+{
+	struct fetch_range range[CM_MAX_SITES];
+	uint8_t window[FETCH_WINDOW_MAX];
+	const struct scenario *s = m->scenario;
+	uint32_t used = 0;
+
+	memset(m->memory->text, 0xcc, CM_TEXT_SIZE);
+	for (uint32_t i = 0; i < s->nsites; i++) {
+		uint64_t first, last;
+
+		site_place(&m->site[i], s->site[i].site, i, s->site[i].offset);
+		site_install(&m->site[i], m->memory->text);
+		first = m->site[i].placed.text & ~(uint64_t)(LINE - 1);
+		last = (m->site[i].placed.text + m->site[i].placed.length - 1) | (LINE - 1);
+		range[i] = (struct fetch_range){ first, (uint32_t)(last + 1 - first), used };
+		memcpy(window + used, m->memory->text + (first - CM_TEXT_BASE), range[i].length);
+		used += range[i].length;
+	}
+	for (uint32_t i = 0; i < s->vcpus; i++)
+		memcpy(m->memory->view[i], m->memory->text, CM_TEXT_SIZE);
+	fetch_fini(&m->fetch);
+	fetch_init(&m->fetch, &s->fetch, s->vcpus, range, s->nsites, window);
+}
+
+void machine_write_control(const struct scenario *s, const struct image *image,
+			   const struct site *sites, bool free_running, bool x2apic,
+			   uint8_t *guest_image)
+{
+	struct cm_control c = {
+		.protocol = s->protocol->address,
+		.vcpus = s->vcpus,
+		.online = (1u << s->vcpus) - 1,
+		.sites = s->nsites,
+		.batch = s->batch,
+		.pokes = s->pokes,
+		.pause = s->pause,
+		.nmi_runs_site = s->nmi_runs_site,
+		.ipi_runs_site = s->ipi_runs_site,
+		.free_running = free_running,
+		.x2apic = x2apic,
+	};
+
+	for (uint32_t i = 0; i < s->nsites; i++)
+		c.site[i] = sites[i].placed;
+	memcpy(guest_image + (image->abi.control - CM_IMAGE_BASE), &c, sizeof(c));
+	for (uint32_t i = 0; i < s->vcpus; i++) {
+		struct cm_cpu *cpu = (struct cm_cpu *)(void *)(guest_image +
+							       (image->abi.cpu - CM_IMAGE_BASE)) +
+				     i;
+
+		cpu->role = i == s->patcher	     ? CM_ROLE_PATCHER :
+			    s->executors & 1u << i ? CM_ROLE_EXECUTOR :
+						       CM_ROLE_IDLE;
+		cpu->cpl = i == s->patcher	    ? s->patcher_cpl :
+			   s->executors & 1u << i ? s->executor_cpl :
+						      0;
+		cpu->calls = s->calls;
+	}
+}
+
+/* Up to the doorbell before its role; a vCPU without one goes on into its idle loop. */
+static bool to_role(struct machine *m, uint32_t id, struct err *e)
+{
+	bool idle = machine_mailbox(m, id)->role == CM_ROLE_IDLE;
+	struct vcpu_exit x;
+
+	for (uint8_t door = CM_DOOR_ROLE; door <= (idle ? CM_DOOR_DONE : CM_DOOR_ROLE); door++) {
+		if (!vcpu_run(vm_vcpu(m->vm, id), &x, e))
+			return false;
+		if (x.kind != EXIT_DOOR || x.door != door)
+			return err_set(e, ERR_HOST, "vCPU %u did not reach its role%s%s", id,
+				       *x.text ? ": " : "", x.text);
+	}
+	return true;
+}
+
+bool machine_reset(struct machine *m, struct observation *o, struct err *e)
+{
+	const struct scenario *s = m->scenario;
+
+	memset(o, 0, sizeof(*o));
+	o->stepped = true;
+	o->vcpus = s->vcpus;
+	m->observation = o;
+	m->steps = 0;
+	memset(m->cpu, 0, sizeof(m->cpu));
+	restore_image(m);
+	place_sites(m);
+	machine_write_control(s, m->image, m->site, false, false, m->memory->image);
+	for (uint32_t i = 0; i < s->vcpus; i++)
+		vcpu_load(vm_vcpu(m->vm, i), &m->ready[i]);
+	for (uint32_t i = 0; i < s->vcpus; i++)
+		if (!to_role(m, i, e))
+			return false;
+	/* A vCPU without a role steps from its doorbell into the idle loop proper. */
+	for (uint32_t i = 0; i < s->vcpus; i++)
+		while (machine_mailbox(m, i)->done && !machine_idle(m, i)) {
+			struct vcpu_exit x;
+
+			if (!vcpu_step(vm_vcpu(m->vm, i), &x, e))
+				return false;
+		}
+	return true;
+}
+
+static void hash_fetch(const struct machine *m, XXH3_state_t *state)
+{
+	const struct fetch *f = &m->fetch;
+
+	for (uint32_t i = 0; i < f->vcpus; i++) {
+		XXH3_128bits_update(state, f->low[i], f->nchunks * sizeof(f->low[i][0]));
+		XXH3_128bits_update(state, &f->latched[i], sizeof(f->latched[i]));
+	}
+	for (uint32_t v = f->first; v <= fetch_now(f); v++)
+		XXH3_128bits_update(state, fetch_window(f, v), f->size);
+}
+
+void machine_digest(const struct machine *m, char digest[33])
+{
+	const struct cm_abi *abi = &m->image->abi;
+	size_t ghost = abi->ghost_start - CM_IMAGE_BASE, after = abi->ghost_end - CM_IMAGE_BASE;
+	XXH3_state_t *state = XXH3_createState();
+	XXH128_canonical_t canonical;
+
+	assert(state);
+	XXH3_128bits_reset(state);
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
+		const struct machine_cpu *c = &m->cpu[i];
+		uint8_t pending[] = { c->nmi_latched, c->ipi_pending, c->dead };
+		struct vcpu_state s;
+
+		vcpu_save(vm_vcpu(m->vm, i), &s);
+		XXH3_128bits_update(state, s.bytes, s.size);
+		XXH3_128bits_update(state, pending, sizeof(pending));
+	}
+	XXH3_128bits_update(state, m->memory->image, ghost);
+	XXH3_128bits_update(state, m->memory->image + after, m->memory->image_size - after);
+	XXH3_128bits_update(state, m->memory->text, CM_TEXT_SIZE);
+	hash_fetch(m, state);
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
+	XXH3_freeState(state);
+	for (size_t i = 0; i < sizeof(canonical.digest); i++)
+		snprintf(digest + 2 * i, 3, "%02x", canonical.digest[i]);
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* site.c - placed sites and their mixtures. Runs nothing. */
+#include "site.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VECTOR_BP 3u
+#define VECTOR_PF 14u
+
+static uint64_t slot_start(uint32_t index)
+{
+	return (uint64_t)index * CM_SLOT_SIZE;
+}
+
+static uint64_t at_offset(uint64_t site, uint32_t offset)
+{
+	return offset == CM_NO_PAD ? 0 : site + offset;
+}
+
+void site_place(struct site *s, const struct image_site *kind, uint32_t index, uint32_t offset)
+{
+	const struct cm_site_record *r = &kind->record;
+	uint64_t at = slot_start(index) + CM_SLOT_ORIGIN + offset;
+	uint64_t text = CM_TEXT_BASE + at;
+
+	memset(s, 0, sizeof(*s));
+	s->kind = kind;
+	s->index = index;
+	s->placed = (struct cm_site){
+		.text = text,
+		.alias = CM_ALIAS_BASE + at,
+		.resume = text + r->resume_offset,
+		.target = text + r->target_offset,
+		.pad_old = at_offset(text, r->pad_old),
+		.pad_new = at_offset(text, r->pad_new),
+		.value_old = r->value_old,
+		.value_new = r->value_new,
+		.length = r->length,
+	};
+	memcpy(s->placed.old_bytes, r->old_bytes, CM_MAX_SITE_LEN);
+	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
+}
+
+void site_install(const struct site *s, uint8_t *text)
+{
+	uint64_t at = s->placed.text - CM_TEXT_BASE - s->kind->record.site_offset;
+
+	assert(at + s->kind->record.image_size <= slot_start(s->index) + CM_SLOT_SIZE);
+	memcpy(text + at, s->kind->code, s->kind->record.image_size);
+}
+
+/* Do the executed bytes stand in (form) at (offset), on a boundary between its instructions? */
+static bool matches(const uint8_t *form, uint32_t form_length, struct insn_decoder *d,
+		    uint32_t offset, const uint8_t *bytes, uint32_t length)
+{
+	uint32_t boundary = 0;
+	uint32_t inside = form_length - offset < length ? form_length - offset : length;
+
+	while (boundary < offset) {
+		struct insn i = insn_decode(d, form + boundary, form_length - boundary, boundary);
+
+		if (!i.length)
+			return false;
+		boundary += i.length;
+	}
+	return boundary == offset && !memcmp(form + offset, bytes, inside);
+}
+
+enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t address,
+			 const uint8_t *bytes, uint32_t length)
+{
+	const struct cm_site *p = &s->placed;
+	uint32_t offset = (uint32_t)(address - p->text);
+
+	if (address < p->text || address >= p->text + p->length || !length)
+		return FORM_OUTSIDE;
+	if (matches(p->old_bytes, p->length, d, offset, bytes, length))
+		return FORM_OLD;
+	if (matches(p->new_bytes, p->length, d, offset, bytes, length))
+		return FORM_NEW;
+	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_INT3)
+		return FORM_BREAKPOINT;
+	return FORM_TORN;
+}
+
+const char *site_form_name(enum site_form form)
+{
+	static const char *const names[] = { "outside", "old", "new", "breakpoint", "torn" };
+
+	return names[form];
+}
+
+/*
+ * Would the (length) bytes (mix) at the site lead to the event? The first
+ * instruction decides: where it leads, what it loads, or that it or one
+ * behind it, still inside the site, faults.
+ */
+static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t *mix,
+		     const struct cm_event *ev)
+{
+	uint64_t text = s->placed.text, target;
+	struct insn first = insn_decode(d, mix, s->placed.length, text);
+
+	if (insn_direct_target(d, mix, s->placed.length, text, &target)) {
+		if (ev->kind == CM_EVENT_OUTCOME)
+			return target == ev->pad;
+		return target == ev->ip || (ev->vector == VECTOR_BP && target + 1 == ev->ip);
+	}
+	if (ev->kind == CM_EVENT_OUTCOME) {
+		uint32_t immediate;
+
+		memcpy(&immediate, mix + 1, sizeof(immediate));
+		return first.length == s->placed.length && immediate == ev->value;
+	}
+	/* A fault inside the site: at the first instruction, or at one behind it. */
+	if (ev->ip == text)
+		return !first.length || first.class == INSN_INVALID || !memcmp(mix, "\x0f\x0b", 2);
+	return first.length && ev->ip > text && ev->ip < text + s->placed.length &&
+	       ev->ip >= text + first.length;
+}
+
+bool site_explain(const struct site *s, struct insn_decoder *d, const struct cm_event *event,
+		  uint8_t mix[CM_MAX_SITE_LEN])
+{
+	const struct cm_site *p = &s->placed;
+
+	for (uint32_t take_new = 1; take_new + 1 < 1u << p->length; take_new++) {
+		for (uint32_t i = 0; i < p->length; i++)
+			mix[i] = take_new >> i & 1 ? p->new_bytes[i] : p->old_bytes[i];
+		if (site_form(s, d, p->text, mix, p->length) == FORM_TORN &&
+		    leads_to(s, d, mix, event))
+			return true;
+	}
+	return false;
+}
+
+const char *site_hex(const uint8_t *bytes, uint32_t length, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	*buf = '\0';
+	for (uint32_t i = 0; i < length && used + 4 < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s%02x", i ? " " : "", bytes[i]);
+	return buf;
+}
+
+static const struct site *site_at(const struct site *sites, uint32_t nsites, uint64_t address)
+{
+	for (uint32_t i = 0; i < nsites; i++)
+		if (sites[i].placed.text == address)
+			return &sites[i];
+	return NULL;
+}
+
+static bool in_slot(const struct site *s, uint64_t address)
+{
+	return address - (CM_TEXT_BASE + slot_start(s->index)) < CM_SLOT_SIZE;
+}
+
+static const char *place(const struct image *img, const struct site *sites, uint32_t nsites,
+			 uint64_t address, char *buf, size_t size)
+{
+	for (uint32_t i = 0; i < nsites; i++)
+		if (in_slot(&sites[i], address)) {
+			long long off = (long long)(address - sites[i].placed.text);
+
+			snprintf(buf, size, "site%u%+lld", i, off);
+			return buf;
+		}
+	return image_name_address(img, address, buf, size);
+}
+
+static void judge_mixture(const struct site *s, struct insn_decoder *d, const uint8_t *mix,
+			  const char *what, struct violation *v)
+{
+	char hex[64], text[64];
+
+	v->kind = VIOLATION_TORN;
+	site_hex(mix, s->placed.length, hex, sizeof(hex));
+	insn_text(d, mix, s->placed.length, s->placed.text, text, sizeof(text));
+	snprintf(v->text, sizeof(v->text), "neither old nor new ran at site%u: the mixture %s (%s) %s",
+		 s->index, hex, text, what);
+}
+
+static void judge_outcome(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
+			  const struct image *img, const struct cm_event *ev, struct violation *v)
+{
+	const struct site *s = &sites[ev->site];
+	uint8_t mix[CM_MAX_SITE_LEN];
+	char where[64], what[128];
+
+	place(img, sites, nsites, ev->pad, where, sizeof(where));
+	snprintf(what, sizeof(what), "left the value %#llx and passed the pad at %s",
+		 (unsigned long long)ev->value, ev->pad ? where : "none");
+	if (ev->pad && !in_slot(s, ev->pad)) {
+		v->kind = VIOLATION_WRONG_TARGET;
+		snprintf(v->text, sizeof(v->text), "the execution of site%u %s", ev->site, what);
+	} else if (site_explain(s, d, ev, mix)) {
+		judge_mixture(s, d, mix, what, v);
+	} else {
+		v->kind = VIOLATION_TORN;
+		snprintf(v->text, sizeof(v->text),
+			 "neither old nor new ran at site%u: it %s (no mixture of old and new does)",
+			 ev->site, what);
+	}
+}
+
+static void judge_trap(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
+		       const struct image *img, const struct cm_event *ev, struct violation *v)
+{
+	const struct site *hit = ev->vector == VECTOR_BP ? site_at(sites, nsites, ev->ip - 1) : NULL;
+	uint8_t mix[CM_MAX_SITE_LEN];
+	char where[64], what[128];
+
+	if (hit) {
+		v->kind = VIOLATION_UNHANDLED_TRAP;
+		snprintf(v->text, sizeof(v->text),
+			 "the breakpoint of site%u was hit and nobody claimed it", hit->index);
+		return;
+	}
+	place(img, sites, nsites, ev->ip, where, sizeof(where));
+	snprintf(what, sizeof(what), "raised exception %llu at %s", (unsigned long long)ev->vector,
+		 where);
+	for (uint32_t i = 0; ev->kind == CM_EVENT_TRAP && i < nsites; i++)
+		if (site_explain(&sites[i], d, ev, mix)) {
+			judge_mixture(&sites[i], d, mix, what, v);
+			return;
+		}
+	v->kind = ev->kind == CM_EVENT_TRAP && ev->vector == VECTOR_PF && ev->address == ev->ip ?
+			  VIOLATION_WRONG_TARGET :
+			  VIOLATION_CRASH;
+	snprintf(v->text, sizeof(v->text), "%s %s, error code %#llx, address %#llx",
+		 ev->kind == CM_EVENT_TRAP ? "executing a site" : "outside any site", what,
+		 (unsigned long long)ev->error, (unsigned long long)ev->address);
+}
+
+void site_judge(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
+		const struct image *img, const struct cm_event *event, struct violation *v)
+{
+	v->event = *event;
+	if (event->site >= nsites) {
+		v->kind = VIOLATION_CRASH;
+		snprintf(v->text, sizeof(v->text), "the guest's record is damaged: it names site%u",
+			 event->site);
+		return;
+	}
+	switch (event->kind) {
+	case CM_EVENT_OUTCOME:
+		judge_outcome(sites, nsites, d, img, event, v);
+		break;
+	case CM_EVENT_STALE:
+		v->kind = VIOLATION_STALE;
+		snprintf(v->text, sizeof(v->text),
+			 "site%u ran its %s form although poke %u was promised and none was in flight",
+			 event->site, event->promised & 1 ? "old" : "new", event->promised);
+		break;
+	default:
+		judge_trap(sites, nsites, d, img, event, v);
+		break;
+	}
+}
