@@ -39,7 +39,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(B)/host/%.o)
 GUEST_ISAS     := x86_64
 GUEST_CC       ?= clang
 GUEST_LD       ?= ld.lld
-GUEST_CFLAGS   := -std=c11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector \
+GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector \
 		  -fno-asynchronous-unwind-tables -fno-common -ffunction-sections -Wall -Wextra \
 		  -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(if $(WERROR),-Werror) -I.
 GUEST_x86_64   := --target=x86_64-unknown-none-elf -mcmodel=small -mgeneral-regs-only -mno-red-zone
@@ -72,7 +72,7 @@ GUEST_SRC_$(1) := $$(sort $$(wildcard guest/*.c guest/$(1)/*.c guest/$(1)/*.S pr
 		  protocols/$(1)/*.c $$(if $$(PROTOCOLS),$$(PROTOCOLS)/*.c)))
 GUEST_OBJ_$(1) := $$(patsubst %,$(B)/guest/$(1)/%.o,$$(GUEST_SRC_$(1)))
 
-$(B)/guest/$(1)/%.o: %
+$(B)/guest/$(1)/%.o: % Makefile
 	$$(call say,GUESTCC,$$<)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) $$(GUEST_$(1)) -MMD -MP -c -o $$@ $$<

@@ -41,6 +41,7 @@ struct quirks {
 	bool cpl0_emulated;		/* guest code at CPL0 runs in KVM's instruction emulator */
 	bool int3_cpl0_fails;		/* INT3 at CPL0 is not emulated: injected instead */
 	bool step_cpl3_via_guest;	/* a step at CPL3 ends in the guest's own #DB, not in an exit */
+	bool iret_runs_on;		/* a step over IRET does not stop behind it */
 	bool delivery_runs_on;		/* a step does not stop at the handler: a breakpoint does */
 };
 
@@ -105,8 +106,8 @@ bool vcpu_can_take(const struct vcpu *v, enum event_kind kind);
 /* VM_FREE: raise an event on a running vCPU from another thread. */
 bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e);
 
-/* Make KVM_RUN return EXIT_KICKED, now or at its next call; async-signal-safe. */
-void vcpu_kick(struct vcpu *v);
+/* While (on), KVM_RUN returns EXIT_KICKED, at its next call if not now; async-signal-safe. */
+void vcpu_kick(struct vcpu *v, bool on);
 
 uint64_t vcpu_pc(const struct vcpu *v);
 void vcpu_set_pc(struct vcpu *v, uint64_t pc);

@@ -28,7 +28,7 @@ struct host {
 /* Read everything but the quirks. Missing facts stay "". */
 void host_read(struct host *h);
 
-/* The quirks in force as words, "step-cpl3-via-guest,...", or "none"; "unknown" before a VM ran. */
+/* The quirks in force as words, "cpl0-emulated,...", or "none"; "unknown" before a VM ran. */
 const char *host_quirks(const struct host *h, char *buf, size_t size);
 
 #endif

@@ -121,10 +121,19 @@ static void fetch_plain(struct machine *m, uint32_t vcpu, struct insn *insn, str
 	memcpy(r->bytes, bytes, INSN_LENGTH_MAX);
 }
 
+/* Are the bytes at (pc) ones that get patched? Their line's other bytes never change. */
+static bool at_site(const struct machine *m, uint64_t pc)
+{
+	for (uint32_t i = 0; i < m->scenario->nsites; i++)
+		if (pc - m->site[i].placed.text < m->site[i].placed.length)
+			return true;
+	return false;
+}
+
 bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan *plan,
 		   struct insn *insn, struct step_report *r, struct err *e)
 {
-	if (fetch_offset(&m->fetch, r->pc) >= 0)
+	if (at_site(m, r->pc))
 		return fetch_site(m, a, plan, insn, r, e);
 	if (a->nversions)
 		return err_set(e, ERR_INPUT,

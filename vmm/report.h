@@ -28,6 +28,9 @@ char *report_line(const struct result *r);
  */
 bool report_write(struct result *r, const char *dir, struct err *e);
 
+/* What it writes, two blanks an indent. Heap string; the caller frees it. */
+char *report_document(const struct result *r);
+
 /* What replay needs from a result file. Strings are owned; witness_fini() frees. */
 struct witness {
 	char *path;
@@ -39,10 +42,27 @@ struct witness {
 	char *guest_digest;
 	uint64_t steps;
 };
+
+/*
+ * Read (path). ERR_INPUT names the file and the member at fault; a result
+ * without a schedule has nothing to replay. (w) then holds nothing.
+ */
 bool witness_load(struct witness *w, const char *path, struct err *e);
 void witness_fini(struct witness *w);
 
 /* The table at the end of a run: one row a result, then a summary line. Colour only if (colour). */
 void report_table(FILE *out, const struct result *results, size_t n, bool colour);
+
+/* The words that results and traces share. Those into (buf) are cut to (size) and return it. */
+
+/* "nop5_jmp5@cross-line(0x3d)", several joined by "+". */
+const char *report_sites(const struct scenario *s, char *buf, size_t size);
+/* "stale/byte". */
+const char *report_fetch(const struct fetch_config *f, char *buf, size_t size);
+/* "3 bytes before, 2 behind a 64-byte line boundary", or that nothing is crossed. */
+const char *report_alignment(uint64_t address, uint32_t length, char *buf, size_t size);
+const char *report_violation(enum violation_kind kind);
+/* Of sites, by every vCPU. */
+uint64_t report_executions(const struct observation *o);
 
 #endif

@@ -15,14 +15,17 @@ struct trace {
 	FILE *out;
 	bool colour;
 	bool all;		/* every instruction, not only those that matter */
-	uint64_t skipped;	/* uninteresting ones since the last line */
-	uint32_t skipped_vcpu;
+	uint64_t skipped[CM_MAX_VCPUS];	/* uninteresting ones since the last line */
 };
 
-void trace_begin(struct trace *t, const struct machine *m);
+/*
+ * The scenario, its sites and the fetch model. After machine_reset(). None of
+ * these three moves the machine; it is not const for its decoder's sake.
+ */
+void trace_begin(struct trace *t, struct machine *m);
 /* One decision; to be called after each machine_apply(). */
-void trace_step(struct trace *t, const struct machine *m, const struct step_report *r);
-/* The violation at the end, or that there was none. */
-void trace_end(struct trace *t, const struct machine *m, const struct observation *o);
+void trace_step(struct trace *t, struct machine *m, const struct step_report *r);
+/* The violations at the end, or that there was none. After machine_close(). */
+void trace_end(struct trace *t, struct machine *m, const struct observation *o);
 
 #endif

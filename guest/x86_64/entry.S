@@ -34,6 +34,7 @@ cm_vectors:
 	jmp	cm_vector_common
 	.set	vector, vector + 1
 	.endr
+	.balign	16, 0xcc
 
 	.globl	cm_vector_common
 	.type	cm_vector_common, @function
@@ -144,6 +145,9 @@ cm_selfcheck:
 	.globl	cm_selfcheck_int3
 cm_selfcheck_int3:
 	int3
+	.globl	cm_selfcheck_iret
+cm_selfcheck_iret:
+	iretq
 	.globl	cm_selfcheck_count
 cm_selfcheck_count:
 	decq	%rcx

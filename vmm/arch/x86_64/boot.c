@@ -186,6 +186,15 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, bool code)
 	};
 }
 
+void x86_set_cpl(struct vcpu *v, uint32_t cpl)
+{
+	v->sregs->cs = segment(cpl ? 0x23 : 0x08, 0xb, true);
+	v->sregs->cs.dpl = (uint8_t)cpl;
+	v->sregs->ss = segment(cpl ? 0x1b : 0x10, 0x3, false);
+	v->sregs->ss.dpl = (uint8_t)cpl;
+	v->dirty |= KVM_SYNC_X86_SREGS;
+}
+
 /* (s) holds what KVM reset the vCPU to; what the guest relies on is set. */
 void x86_first_state(struct vcpu *v, struct x86_state *s)
 {

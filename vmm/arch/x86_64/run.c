@@ -301,11 +301,46 @@ static bool step_user(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	return true;
 }
 
+/*
+ * kvm_pvm: a step over IRET stops one instruction too late, or, when it leads
+ * to CPL3, not at all. Do what the instruction does: pop the frame, unmask
+ * NMIs (SDM vol 2, IRET; vol 3, 6.7.1). Only frames as this guest's kernel
+ * builds them; anything else is left to KVM.
+ */
+static bool do_iret(struct vcpu *v)
+{
+	static const uint8_t iretq[] = { 0x48, 0xcf };
+	const uint8_t *code = x86_host(v->vm, v->regs->rip, sizeof(iretq));
+	const uint64_t *frame = x86_host(v->vm, v->regs->rsp, 5 * sizeof(*frame));
+	bool user, kernel, same_stack;
+
+	if (!code || !frame || memcmp(code, iretq, sizeof(iretq)))
+		return false;
+	user = frame[1] == 0x23 && frame[4] == 0x1b;
+	kernel = frame[1] == 0x08 && frame[4] == 0x10;
+	/* A handler entered from CPL3 runs with a null SS (SDM vol 3, 6.14.4). */
+	same_stack = frame[1] == 0x08 && frame[4] == v->sregs->ss.selector;
+	if (!user && !kernel && !same_stack)
+		return false;
+	v->regs->rip = frame[0];
+	v->regs->rflags = frame[2] & ~(uint64_t)X86_TF;
+	v->regs->rsp = frame[3];
+	if (user || !same_stack)
+		x86_set_cpl(v, user ? 3 : 0);
+	v->events->nmi.masked = 0;
+	v->dirty |= X86_DIRTY_ALL;
+	return true;
+}
+
 bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	bool kicked;
 
 	memset(x, 0, sizeof(*x));
+	if (v->vm->quirks.iret_runs_on && vcpu_cpl(v) == 0 && do_iret(v)) {
+		x->kind = EXIT_STEPPED;
+		return true;
+	}
 	if (!x86_set_debug(v, stepping(v), e))
 		return false;
 	v->regs->rflags |= X86_TF;

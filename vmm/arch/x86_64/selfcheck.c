@@ -29,12 +29,12 @@ static void at(struct vcpu *v, const struct vcpu_state *ready, uint64_t ip, uint
 	vcpu_load(v, ready);
 	v->regs->rip = ip;
 	v->regs->rflags = 2;
-	if (cpl == 3) {
-		v->sregs->cs.selector = 0x23;
-		v->sregs->cs.dpl = 3;
-		v->sregs->ss.selector = 0x1b;
-		v->sregs->ss.dpl = 3;
-	}
+	x86_set_cpl(v, cpl);
+}
+
+static uint64_t ready_sp(const struct vcpu_state *ready)
+{
+	return ((const struct x86_state *)(const void *)ready->bytes)->regs.rsp;
 }
 
 /* One raw single step: no workaround applied. */
@@ -106,6 +106,30 @@ static bool check_step_cpl3(struct vcpu *v, const struct vcpu_state *ready, stru
 	return true;
 }
 
+/* Onto the stack of a vCPU at (cm_selfcheck_iret): a frame that leads to (ip) at (cpl). */
+static void at_iret(struct vcpu *v, const struct vcpu_state *ready, uint64_t ip, uint32_t cpl)
+{
+	uint64_t frame[] = { ip, cpl ? 0x23 : 0x08, 2, ready_sp(ready), cpl ? 0x1b : 0x10 };
+
+	at(v, ready, symbol(v->vm, "cm_selfcheck_iret"), 0);
+	v->regs->rsp -= sizeof(frame);
+	memcpy(x86_host(v->vm, v->regs->rsp, sizeof(frame)), frame, sizeof(frame));
+}
+
+static bool check_iret(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+		       struct err *e)
+{
+	uint64_t ip = v->vm->image->abi.selfcheck;
+
+	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
+		at_iret(v, ready, ip, cpl);
+		if (!raw_step(v, e))
+			return false;
+		q->iret_runs_on |= v->regs->rip != ip || vcpu_cpl(v) != cpl;
+	}
+	return true;
+}
+
 static double count_ns(struct vcpu *v, const struct vcpu_state *ready, uint64_t iterations,
 		       struct err *e)
 {
@@ -154,6 +178,12 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 			return false;
 		if (x.kind != EXIT_STEPPED || v->regs->rip != ip + 1 || vcpu_cpl(v) != cpl)
 			return err_set(e, ERR_UNSUPPORTED, "a step at CPL%u is not exact here", cpl);
+		at_iret(v, ready, ip, cpl);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (x.kind != EXIT_STEPPED || v->regs->rip != ip || vcpu_cpl(v) != cpl)
+			return err_set(e, ERR_UNSUPPORTED, "a step over IRET to CPL%u is not exact",
+				       cpl);
 		at(v, ready, int3, cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
@@ -176,7 +206,7 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 
 	return check_step_cpl0(v, ready, e) && check_delivery(v, ready, q, e) &&
 	       check_int3_cpl0(v, ready, q, e) && check_step_cpl3(v, ready, q, e) &&
-	       check_emulated(v, ready, q, e) && confirm(v, ready, e);
+	       check_iret(v, ready, q, e) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
 
 static bool find_once(struct vm *vm, struct err *e)
@@ -187,8 +217,9 @@ static bool find_once(struct vm *vm, struct err *e)
 	uint8_t *memory;
 	bool ok;
 
-	if (!symbol(vm, "cm_selfcheck_int3") || !symbol(vm, "cm_selfcheck_count"))
-		return err_set(e, ERR_INPUT, "%s: no cm_selfcheck_int3 or cm_selfcheck_count symbol",
+	if (!symbol(vm, "cm_selfcheck_int3") || !symbol(vm, "cm_selfcheck_iret") ||
+	    !symbol(vm, "cm_selfcheck_count"))
+		return err_set(e, ERR_INPUT, "%s: a cm_selfcheck_* symbol is missing",
 			       vm->image->path);
 	memory = malloc(vm->host.image_size);
 	if (!memory)

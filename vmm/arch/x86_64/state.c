@@ -42,9 +42,9 @@ void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 	v->dirty = X86_DIRTY_ALL;
 }
 
-void vcpu_kick(struct vcpu *v)
+void vcpu_kick(struct vcpu *v, bool on)
 {
-	v->run->immediate_exit = 1;
+	v->run->immediate_exit = on;
 }
 
 uint64_t vcpu_pc(const struct vcpu *v)

@@ -65,6 +65,8 @@ struct vm {
 /* boot.c: page tables and descriptor tables, and the first state of a vCPU. */
 void x86_build_tables(struct vm *vm);
 void x86_first_state(struct vcpu *v, struct x86_state *s);
+/* Code and stack segments of (cpl), as an IRET would load them. */
+void x86_set_cpl(struct vcpu *v, uint32_t cpl);
 
 /* run.c */
 bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e);
