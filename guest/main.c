@@ -79,12 +79,12 @@ void cm_start(struct cm_cpu *cpu)
 	cm_door(CM_DOOR_READY);
 	if (cpu->id == 0 && cm_protocol()->prepare)
 		cm_protocol()->prepare();
+	cm_irq_on();
 	cm_door(CM_DOOR_ROLE);
 	if (cpu->cpl == 3) {
 		cpu->user = 1;
 		cm_enter_user((uint64_t)user_main, cpu->user_sp, cpu);
 	}
-	cm_irq_on();
 	cm_play(cpu);
 	cpu->done = 1;
 	cm_door(CM_DOOR_DONE);

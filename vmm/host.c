@@ -135,8 +135,8 @@ static void read_modules(struct host *h)
 		read_sys_modules(&m);
 	qsort(m.name, m.count, sizeof(m.name[0]), compare_names);
 	for (size_t i = 0; i < m.count && used < sizeof(h->kvm_module); i++)
-		used += (size_t)snprintf(h->kvm_module + used, sizeof(h->kvm_module) - used,
-					 "%s%s", used ? "," : "", m.name[i]);
+		used += (size_t)snprintf(h->kvm_module + used, sizeof(h->kvm_module) - used, "%s%s",
+					 used ? "," : "", m.name[i]);
 }
 
 static uint32_t usable_cores(void)

@@ -2,34 +2,14 @@
 /* machine.c - one decision after the other, and what each of them did. */
 #include "machine.h"
 #include "machine_internal.h"
+#include "setup.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 static struct vcpu *vcpu_of(const struct machine *m, uint32_t id)
 {
 	return vm_vcpu(m->vm, id);
-}
-
-/* A piece of guest memory that must be in the image. */
-void *machine_host(const struct machine *m, uint64_t address, size_t size)
-{
-	assert(address >= CM_IMAGE_BASE && size <= m->memory->image_size &&
-	       address - CM_IMAGE_BASE <= m->memory->image_size - size);
-	return m->memory->image + (address - CM_IMAGE_BASE);
-}
-
-struct cm_cpu *machine_mailbox(const struct machine *m, uint32_t id)
-{
-	return machine_host(m, m->image->abi.cpu + id * sizeof(struct cm_cpu),
-			    sizeof(struct cm_cpu));
-}
-
-const struct cm_counts *machine_counts(const struct machine *m, uint32_t id)
-{
-	return machine_host(m, m->image->abi.counts + id * sizeof(struct cm_counts),
-			    sizeof(struct cm_counts));
 }
 
 uint64_t machine_pc(const struct machine *m, uint32_t vcpu)
@@ -52,7 +32,7 @@ bool machine_idle(const struct machine *m, uint32_t vcpu)
 	const struct image_symbol *idle = image_symbol(m->image, "cm_idle");
 	uint64_t pc = machine_pc(m, vcpu);
 
-	return machine_mailbox(m, vcpu)->done && idle && pc >= idle->address &&
+	return setup_mailbox(m->vm, m->image, vcpu)->done && idle && pc >= idle->address &&
 	       pc < idle->address + idle->size;
 }
 
@@ -108,7 +88,7 @@ static void crash(struct machine *m, uint32_t vcpu, struct step_report *r, const
 /* What the guest recorded since the last look, judged. */
 static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r)
 {
-	const struct cm_counts *counts = machine_counts(m, vcpu);
+	const struct cm_counts *counts = setup_counts(m->vm, m->image, vcpu);
 	struct machine_cpu *c = &m->cpu[vcpu];
 
 	while (c->events < counts->events) {
@@ -132,7 +112,7 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 
 static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 {
-	struct cm_cpu *mailbox = machine_mailbox(m, vcpu);
+	struct cm_cpu *mailbox = setup_mailbox(m->vm, m->image, vcpu);
 	char text[96];
 
 	switch (r->door) {
@@ -325,7 +305,7 @@ void machine_close(struct machine *m)
 		struct machine_cpu *c = &m->cpu[i];
 		char hex[64], text[64];
 
-		m->observation->cpu[i].guest = *machine_counts(m, i);
+		m->observation->cpu[i].guest = *setup_counts(m->vm, m->image, i);
 		if (c->torn) {
 			struct violation v = { .kind = VIOLATION_TORN };
 

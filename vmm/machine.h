@@ -115,14 +115,6 @@ uint32_t machine_read32(const struct machine *m, uint64_t address);
 /* Take the guest's counts, and judge mixtures that it said nothing about. Ends a run. */
 void machine_close(struct machine *m);
 
-/*
- * Tell the guest in (guest_image) what to do: control block and mailboxes, as
- * (s) says, with the placed (sites). The free runner uses it as well.
- */
-void machine_write_control(const struct scenario *s, const struct image *image,
-			   const struct site *sites, bool free_running, bool x2apic,
-			   uint8_t *guest_image);
-
 /* XXH3-128, hex, of the whole state: vCPUs, memory outside .ghost, views' history, pending events. */
 void machine_digest(const struct machine *m, char digest[33]);
 

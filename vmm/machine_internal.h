@@ -9,9 +9,6 @@
 
 #include "machine.h"
 
-void *machine_host(const struct machine *m, uint64_t address, size_t size);
-struct cm_cpu *machine_mailbox(const struct machine *m, uint32_t id);
-const struct cm_counts *machine_counts(const struct machine *m, uint32_t id);
 void machine_violation(struct machine *m, struct violation *v, uint32_t vcpu,
 		       struct step_report *r);
 

@@ -4,6 +4,7 @@
  * and for every run put the snapshot back and tell the guest what to do.
  */
 #include "machine_internal.h"
+#include "setup.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -65,21 +66,19 @@ static void restore_image(struct machine *m)
 			memcpy(m->memory->image + at, m->ready_image + at, 4096);
 }
 
-static void place_sites(struct machine *m)
+/* The cache lines the sites touch are the window that is fetched by version. */
+static void start_fetching(struct machine *m)
 {
 	struct fetch_range range[CM_MAX_SITES];
 	uint8_t window[FETCH_WINDOW_MAX];
 	const struct scenario *s = m->scenario;
 	uint32_t used = 0;
 
-	memset(m->memory->text, 0xcc, CM_TEXT_SIZE);
 	for (uint32_t i = 0; i < s->nsites; i++) {
-		uint64_t first, last;
+		const struct cm_site *p = &m->site[i].placed;
+		uint64_t first = p->text & ~(uint64_t)(LINE - 1);
+		uint64_t last = (p->text + p->length - 1) | (LINE - 1);
 
-		site_place(&m->site[i], s->site[i].site, i, s->site[i].offset);
-		site_install(&m->site[i], m->memory->text);
-		first = m->site[i].placed.text & ~(uint64_t)(LINE - 1);
-		last = (m->site[i].placed.text + m->site[i].placed.length - 1) | (LINE - 1);
 		range[i] = (struct fetch_range){ first, (uint32_t)(last + 1 - first), used };
 		memcpy(window + used, m->memory->text + (first - CM_TEXT_BASE), range[i].length);
 		used += range[i].length;
@@ -88,58 +87,6 @@ static void place_sites(struct machine *m)
 		memcpy(m->memory->view[i], m->memory->text, CM_TEXT_SIZE);
 	fetch_fini(&m->fetch);
 	fetch_init(&m->fetch, &s->fetch, s->vcpus, range, s->nsites, window);
-}
-
-void machine_write_control(const struct scenario *s, const struct image *image,
-			   const struct site *sites, bool free_running, bool x2apic,
-			   uint8_t *guest_image)
-{
-	struct cm_control c = {
-		.protocol = s->protocol->address,
-		.vcpus = s->vcpus,
-		.online = (1u << s->vcpus) - 1,
-		.sites = s->nsites,
-		.batch = s->batch,
-		.pokes = s->pokes,
-		.pause = s->pause,
-		.nmi_runs_site = s->nmi_runs_site,
-		.ipi_runs_site = s->ipi_runs_site,
-		.free_running = free_running,
-		.x2apic = x2apic,
-	};
-
-	for (uint32_t i = 0; i < s->nsites; i++)
-		c.site[i] = sites[i].placed;
-	memcpy(guest_image + (image->abi.control - CM_IMAGE_BASE), &c, sizeof(c));
-	for (uint32_t i = 0; i < s->vcpus; i++) {
-		struct cm_cpu *cpu = (struct cm_cpu *)(void *)(guest_image +
-							       (image->abi.cpu - CM_IMAGE_BASE)) +
-				     i;
-
-		cpu->role = i == s->patcher	     ? CM_ROLE_PATCHER :
-			    s->executors & 1u << i ? CM_ROLE_EXECUTOR :
-						       CM_ROLE_IDLE;
-		cpu->cpl = i == s->patcher	    ? s->patcher_cpl :
-			   s->executors & 1u << i ? s->executor_cpl :
-						      0;
-		cpu->calls = s->calls;
-	}
-}
-
-/* Up to the doorbell before its role; a vCPU without one goes on into its idle loop. */
-static bool to_role(struct machine *m, uint32_t id, struct err *e)
-{
-	bool idle = machine_mailbox(m, id)->role == CM_ROLE_IDLE;
-	struct vcpu_exit x;
-
-	for (uint8_t door = CM_DOOR_ROLE; door <= (idle ? CM_DOOR_DONE : CM_DOOR_ROLE); door++) {
-		if (!vcpu_run(vm_vcpu(m->vm, id), &x, e))
-			return false;
-		if (x.kind != EXIT_DOOR || x.door != door)
-			return err_set(e, ERR_HOST, "vCPU %u did not reach its role%s%s", id,
-				       *x.text ? ": " : "", x.text);
-	}
-	return true;
 }
 
 bool machine_reset(struct machine *m, struct observation *o, struct err *e)
@@ -153,16 +100,14 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
 	m->steps = 0;
 	memset(m->cpu, 0, sizeof(m->cpu));
 	restore_image(m);
-	place_sites(m);
-	machine_write_control(s, m->image, m->site, false, false, m->memory->image);
 	for (uint32_t i = 0; i < s->vcpus; i++)
 		vcpu_load(vm_vcpu(m->vm, i), &m->ready[i]);
-	for (uint32_t i = 0; i < s->vcpus; i++)
-		if (!to_role(m, i, e))
-			return false;
+	if (!setup_guest(m->vm, m->image, s, m->site, e))
+		return false;
+	start_fetching(m);
 	/* A vCPU without a role steps from its doorbell into the idle loop proper. */
 	for (uint32_t i = 0; i < s->vcpus; i++)
-		while (machine_mailbox(m, i)->done && !machine_idle(m, i)) {
+		while (setup_mailbox(m->vm, m->image, i)->done && !machine_idle(m, i)) {
 			struct vcpu_exit x;
 
 			if (!vcpu_step(vm_vcpu(m->vm, i), &x, e))

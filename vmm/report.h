@@ -12,6 +12,9 @@
 #include "err.h"
 #include "result.h"
 
+/* "format" of a result file. */
+#define REPORT_FORMAT "crossmod-result-1"
+
 /*
  * The one JSON line of --json: scenario protocol site method fetch verdict
  * expected as_expected reason exhausted states transitions steps seconds

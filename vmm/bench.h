@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench.h - what crossmod's own layers cost, as ratios against the raw KVM
+ * operation or the native loop in the same run. Never a verdict.
+ */
+#ifndef CROSSMOD_BENCH_H
+#define CROSSMOD_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "image.h"
+
+#define BENCH_RUNS 5u
+
+/* One figure: ours against the raw operation, in (unit), medians of paired runs. */
+struct bench_figure {
+	const char *name;	/* step_efficiency, free_run_ratio, nmi_ratio, startup_ratio */
+	const char *what;	/* one line: what is divided by what */
+	const char *unit;	/* "1/s", "ms" */
+	double ours;
+	double raw;
+	double ratio;		/* median of the pairs' ratios */
+	double low, high;	/* smallest and largest of them */
+	double target;
+	bool at_most;		/* the target is an upper bound */
+	bool met;
+	char unsupported[160];	/* why there is no figure; "" = there is */
+};
+
+#define BENCH_MAX 8u
+
+/*
+ * Measure everything, pairs interleaved. (self) is the program's own path,
+ * run anew for startup_ratio. Returns the number of figures, 0 with (e) set
+ * when nothing could run.
+ */
+size_t bench_all(const struct image *image, const char *self, struct bench_figure *figures,
+		 struct err *e);
+
+#endif

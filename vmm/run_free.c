@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * run_free.c - vCPU threads and the injector. The hardware chooses the order;
+ * nothing here looks into a vCPU while it runs.
+ */
+#include "run_free.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "arch.h"
+#include "guard.h"
+#include "insn.h"
+#include "setup.h"
+#include "site.h"
+
+#define TICK_SECONDS	0.1	/* how often the main thread looks up */
+#define GRACE_SECONDS	5.0	/* for the roles to end once they are asked to */
+
+struct runner {
+	struct free_run *run;
+	uint32_t id;
+	pthread_t thread;
+	bool started;
+	struct vcpu_exit last;
+	struct err err;
+};
+
+struct free_run {
+	const struct image *image;
+	const struct scenario *s;
+	struct observation *o;
+	struct vm *vm;
+	struct site site[CM_MAX_SITES];
+	struct insn_decoder decoder;
+	struct runner runner[CM_MAX_VCPUS];
+	atomic_uint done;	/* mask of vCPUs whose role is over, or that are dead */
+	atomic_bool quit;	/* leave KVM_RUN for good */
+};
+
+/* One event source: a kind of event, for a vCPU, every (period). */
+struct source {
+	enum event_kind kind;
+	uint32_t vcpu;
+	double period;
+	double next;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void sleep_until(double when)
+{
+	struct timespec t = { (time_t)when, (long)((when - floor(when)) * 1e9) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/* vCPU i on the i-th processor this process may use, round again when they run out. */
+static void pin(uint32_t id)
+{
+	cpu_set_t may, one;
+	uint32_t wanted;
+
+	if (sched_getaffinity(0, sizeof(may), &may) || !CPU_COUNT(&may))
+		return;
+	wanted = id % (uint32_t)CPU_COUNT(&may);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &may) && wanted-- == 0) {
+			CPU_ZERO(&one);
+			CPU_SET(cpu, &one);
+			pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+			return;
+		}
+}
+
+/* A vCPU's thread: in the guest until told to quit, also when its role is over, to take IPIs. */
+static void *run_vcpu(void *arg)
+{
+	struct runner *r = arg;
+	struct vcpu *v = vm_vcpu(r->run->vm, r->id);
+	bool alive = true;
+
+	pin(r->id);
+	while (alive && !atomic_load(&r->run->quit)) {
+		if (!vcpu_run(v, &r->last, &r->err))
+			break;
+		if (r->last.kind == EXIT_DOOR && r->last.door == CM_DOOR_DONE)
+			atomic_fetch_or(&r->run->done, 1u << r->id);
+		else if (r->last.kind != EXIT_KICKED)
+			alive = false;
+	}
+	atomic_fetch_or(&r->run->done, 1u << r->id);
+	return NULL;
+}
+
+static uint32_t make_sources(const struct scenario *s, struct source *list, double start)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->vcpus; i++) {
+		if (s->free.nmi_rate > 0 && s->free.nmi_mask & 1u << i)
+			list[n++] = (struct source){ EVENT_NMI, i, 1 / s->free.nmi_rate, start };
+		if (s->free.ipi_rate > 0 && s->free.ipi_mask & 1u << i)
+			list[n++] = (struct source){ EVENT_IPI, i, 1 / s->free.ipi_rate, start };
+	}
+	return n;
+}
+
+/* Send what is due. The requested count follows the clock, the sent count what we managed. */
+static bool inject(struct free_run *run, struct source *list, uint32_t n, double *next,
+		   struct err *e)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct vcpu_counts *c = &run->o->cpu[list[i].vcpu];
+		bool nmi = list[i].kind == EVENT_NMI;
+		double at = now();
+		uint64_t due;
+
+		if (at >= list[i].next) {
+			due = (uint64_t)((at - list[i].next) / list[i].period) + 1;
+			*(nmi ? &c->nmis_requested : &c->ipis_requested) += due;
+			list[i].next += (double)due * list[i].period;
+			if (!vm_raise(run->vm, list[i].vcpu, list[i].kind, e))
+				return false;
+			*(nmi ? &c->nmis_sent : &c->ipis_sent) += 1;
+		}
+		if (list[i].next < *next)
+			*next = list[i].next;
+	}
+	return true;
+}
+
+static uint32_t all_vcpus(const struct free_run *run)
+{
+	return (1u << run->s->vcpus) - 1;
+}
+
+/* Did any thread end before its time? The executors alone decide when iterations are over. */
+static bool is_over(const struct free_run *run, double start, double at)
+{
+	uint32_t done = atomic_load(&((struct free_run *)run)->done);
+
+	if (run->s->free.seconds > 0)
+		return at - start >= run->s->free.seconds || done == all_vcpus(run);
+	return (done & run->s->executors) == run->s->executors;
+}
+
+static bool any_dead(const struct free_run *run)
+{
+	for (uint32_t i = 0; i < run->s->vcpus; i++) {
+		const struct runner *r = &run->runner[i];
+
+		if (atomic_load(&((struct free_run *)run)->done) & 1u << i &&
+		    (r->err.code || r->last.kind == EXIT_SHUTDOWN || r->last.kind == EXIT_HALT ||
+		     r->last.kind == EXIT_UNEMULATED ||
+		     (r->last.kind == EXIT_DOOR && r->last.door != CM_DOOR_DONE)))
+			return true;
+	}
+	return false;
+}
+
+static double fraction_of(const struct free_run *run, double start, double at)
+{
+	uint64_t executed = 0, wanted = 0;
+
+	if (run->s->free.seconds > 0)
+		return (at - start) / run->s->free.seconds;
+	for (uint32_t i = 0; i < run->s->vcpus; i++)
+		if (run->s->executors & 1u << i) {
+			executed += setup_counts(run->vm, run->image, i)->executions;
+			wanted += run->s->free.iterations * run->s->nsites;
+		}
+	return wanted ? (double)executed / (double)wanted : 1;
+}
+
+static bool supervise(struct free_run *run, free_progress progress, void *arg, struct err *e)
+{
+	struct source list[2 * CM_MAX_VCPUS];
+	double start = now(), tick = start + TICK_SECONDS, end = start + run->s->free.seconds;
+	uint32_t n = make_sources(run->s, list, start);
+
+	run->o->end = END_COMPLETE;
+	for (double at = start; !is_over(run, start, at); at = now()) {
+		double next = tick;
+
+		if (run->s->free.seconds > 0 && end < next)
+			next = end;
+		if (!inject(run, list, n, &next, e))
+			return false;
+		if (guard_interrupted()) {
+			run->o->end = END_INTERRUPTED;
+			break;
+		}
+		if (any_dead(run))
+			break;
+		if (at >= tick) {
+			tick = at + TICK_SECONDS;
+			if (progress)
+				progress(arg, fraction_of(run, start, at));
+		}
+		sleep_until(next);
+	}
+	run->o->seconds = now() - start;
+	return true;
+}
+
+/* Ask the roles to end; a vCPU that does not is hung. Then fetch every thread out of KVM_RUN. */
+static void stop(struct free_run *run)
+{
+	double patience = now() + GRACE_SECONDS;
+
+	__atomic_store_n(&setup_control(run->vm, run->image)->stop, 1, __ATOMIC_SEQ_CST);
+	while (atomic_load(&run->done) != all_vcpus(run) && now() < patience && !any_dead(run))
+		sleep_until(now() + 0.001);
+	if (atomic_load(&run->done) != all_vcpus(run) && !any_dead(run))
+		run->o->end = END_HUNG;
+	atomic_store(&run->quit, true);
+	for (uint32_t i = 0; i < run->s->vcpus; i++) {
+		if (!run->runner[i].started)
+			continue;
+		vcpu_kick(vm_vcpu(run->vm, i), true);
+		pthread_kill(run->runner[i].thread, SIGUSR1);
+		pthread_join(run->runner[i].thread, NULL);
+	}
+}
+
+static bool start_threads(struct free_run *run, struct err *e)
+{
+	for (uint32_t i = 0; i < run->s->vcpus; i++) {
+		struct runner *r = &run->runner[i];
+
+		r->run = run;
+		r->id = i;
+		if (pthread_create(&r->thread, NULL, run_vcpu, r))
+			return err_set(e, ERR_HOST, "cannot start a thread for vCPU %u", i);
+		r->started = true;
+	}
+	return true;
+}
+
+/* The recorded events one by one; those beyond the record as their kind was recorded last. */
+static void judge(struct free_run *run, uint32_t id)
+{
+	struct vcpu_counts *c = &run->o->cpu[id];
+	uint64_t recorded = c->guest.events < CM_MAX_EVENTS ? c->guest.events : CM_MAX_EVENTS;
+	struct violation v = { .vcpu = id };
+
+	for (uint64_t i = 0; i < recorded; i++) {
+		memset(&v, 0, sizeof(v));
+		v.vcpu = id;
+		site_judge(run->site, run->s->nsites, &run->decoder, run->image, &c->guest.event[i],
+			   &v);
+		observation_add(run->o, &v);
+	}
+	if (c->guest.events > recorded)
+		run->o->total[v.kind] += c->guest.events - recorded;
+}
+
+static void judge_end(struct free_run *run, struct runner *r)
+{
+	struct violation v = { .kind = VIOLATION_CRASH, .vcpu = r->id };
+
+	if (r->last.kind == EXIT_SHUTDOWN)
+		snprintf(v.text, sizeof(v.text), "triple fault: the vCPU shut down");
+	else if (r->last.kind == EXIT_HALT)
+		snprintf(v.text, sizeof(v.text), "executed HLT, with nothing to wake it");
+	else
+		return;
+	observation_add(run->o, &v);
+}
+
+static bool collect(struct free_run *run, struct err *e)
+{
+	for (uint32_t i = 0; i < run->s->vcpus; i++) {
+		struct vcpu_counts *c = &run->o->cpu[i];
+		struct runner *r = &run->runner[i];
+
+		if (r->err.code) {
+			*e = r->err;
+			return false;
+		}
+		if (r->last.kind == EXIT_UNEMULATED)
+			return err_set(e, ERR_UNSUPPORTED, "%s", r->last.text);
+		c->guest = *setup_counts(run->vm, run->image, i);
+		c->nmis_coalesced = c->nmis_sent > c->guest.nmis ? c->nmis_sent - c->guest.nmis : 0;
+		c->ipis_coalesced = c->ipis_sent > c->guest.ipis ? c->ipis_sent - c->guest.ipis : 0;
+		judge(run, i);
+		judge_end(run, r);
+	}
+	return true;
+}
+
+bool run_free(const struct image *image, const struct scenario *s, struct observation *o,
+	      free_progress progress, void *arg, struct err *e)
+{
+	struct free_run run = { .image = image, .s = s, .o = o };
+	bool ok;
+
+	memset(o, 0, sizeof(*o));
+	o->vcpus = s->vcpus;
+	if (!insn_init(&run.decoder, (enum cm_isa)image->abi.isa, e))
+		return false;
+	run.vm = vm_new(image, VM_FREE, s->vcpus, e);
+	ok = run.vm != NULL;
+	if (ok) {
+		guard_watch(run.vm, s->vcpus, GRACE_SECONDS);
+		ok = vm_boot(run.vm, e) && setup_guest(run.vm, image, s, run.site, e);
+		guard_release();
+	}
+	if (ok) {
+		ok = start_threads(&run, e) && supervise(&run, progress, arg, e);
+		stop(&run);
+		ok = ok && collect(&run, e);
+	}
+	vm_free(run.vm);
+	insn_fini(&run.decoder);
+	return ok;
+}
