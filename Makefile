@@ -1,41 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # crossmod: one file, sources by glob; adding a source, a protocol or a scenario edits nothing here.
 #
-#   make setup	install what is missing (Debian packages)	make test	build and run every test
-#   make	build/crossmod and the guest images		make demo	a first set of scenarios
-#   make lint	static checks and borders			make install PREFIX=/usr/local
+#   make setup    install what is missing (Debian)      make test     build, unit tests, scenarios
+#   make          build/crossmod and the guest images   make demo     a first set of scenarios
+#   make lint     static checks and borders             make sanitize, make fuzz
+#   make guest PROTOCOLS=dir   with your own routines   make install PREFIX=/usr/local DESTDIR=
+#   V=1 shows commands, WERROR=1 makes warnings errors, B=dir builds elsewhere.
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-VERSION   := 0.1.0
-COMMIT    := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
-HOST_ARCH := $(shell uname -m)
-PREFIX    ?= /usr/local
-DESTDIR   ?=
-B         ?= build
-V         ?= 0
-Q         := $(if $(filter 0,$(V)),@)
-say        = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $(1) $(2))
+VERSION      := 0.1.0
+COMMIT       := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+HOST_ARCH    := $(subst aarch64,arm64,$(shell uname -m))
+PREFIX       ?= /usr/local
+DESTDIR      ?=
+B            ?= build
+V            ?= 0
+FUZZ_SECONDS ?= 20
+Q            := $(if $(filter 0,$(V)),@)
+say           = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $(1) $(2))
+comma        := ,
+
+.PHONY: all guest setup demo test unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
+	sanitize fuzz fuzzers install uninstall clean compile_commands.json FORCE
+all: # the default goal; what it needs is below
 
 # ---- host ------------------------------------------------------------------
-CC       ?= gcc
-PKGS     := libelf jansson capstone libxxhash
-WARN     := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow \
-	    -Wpointer-arith -Wwrite-strings -Wundef $(if $(WERROR),-Werror)
-CFLAGS   ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -I. -Ivmm -DCROSSMOD_VERSION='"$(VERSION)"' -DCROSSMOD_COMMIT='"$(COMMIT)"' \
-	    -DCROSSMOD_LIBDIR='"$(PREFIX)/lib/crossmod"' -DCROSSMOD_DATADIR='"$(PREFIX)/share/crossmod"' \
-	    $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LDLIBS   += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PKGS   := libelf jansson capstone libxxhash
+WARN   := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow \
+	  -Wpointer-arith -Wwrite-strings -Wundef $(if $(WERROR),-Werror)
+CFLAGS ?= -O2 -g
+
+# Asked by the first recipe that compiles, not when make starts: by then `setup` may have
+# installed pkg-config. The answer replaces the variable, so it is asked once.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $$(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $$(PKGS)))$(or \
+	     $(PKG_LIBS),$(error $(PKGS): not installed; `make setup` installs them))
+
+HOST_DEFS = -D_GNU_SOURCE -I. -Ivmm -DCROSSMOD_VERSION='"$(VERSION)"' \
+	    -DCROSSMOD_COMMIT='"$(COMMIT)"' -DCROSSMOD_LIBDIR='"$(PREFIX)/lib/crossmod"' \
+	    -DCROSSMOD_DATADIR='"$(PREFIX)/share/crossmod"' $(CPPFLAGS)
+HOST_CC   = $(CC) -std=c11 $(HOST_DEFS) $(PKG_CFLAGS) $(WARN) $(CFLAGS)
+HOST_LIBS = $(LDLIBS) $(PKG_LIBS) -lm -pthread
 
 HOST_SRC := $(sort $(wildcard vmm/*.c vmm/arch/$(HOST_ARCH)/*.c))
-HOST_OBJ := $(HOST_SRC:%.c=$(B)/host/%.o)
 TEST_SRC := $(sort $(wildcard vmm/tests/*.c))
+FUZZ_SRC := $(sort $(wildcard vmm/fuzz/fuzz_*.c))
+HOST_OBJ := $(HOST_SRC:%.c=$(B)/host/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/host/%.o)
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(B)/host/%.o)
+LIB_OBJ  := $(filter-out $(B)/host/vmm/main.o,$(HOST_OBJ))
+
+$(B)/crossmod: $(HOST_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HOST_LIBS)
+
+$(B)/host/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST_CC) -MMD -MP -c -o $@ $<
+
+# Sources that carry the commit or the installed paths are compiled anew when those change.
+STAMPED := $(shell grep -lE 'CROSSMOD_(VERSION|COMMIT|LIBDIR|DATADIR)' $(HOST_SRC) /dev/null)
+$(STAMPED:%.c=$(B)/host/%.o): $(B)/.stamp
+$(B)/.stamp: FORCE
+	$(Q)mkdir -p $(B)
+	$(Q)echo '$(VERSION) $(COMMIT) $(PREFIX)' | cmp -s - $@ || \
+		echo '$(VERSION) $(COMMIT) $(PREFIX)' > $@
 
 # ---- guests ----------------------------------------------------------------
-# clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines.
+# clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
+# image of its own, $(B)/guest-<isa>-<dir's name>.elf.
 GUEST_ISAS     := x86_64
 GUEST_CC       ?= clang
 GUEST_LD       ?= ld.lld
@@ -44,62 +84,139 @@ GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-p
 		  -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(if $(WERROR),-Werror) -I.
 GUEST_x86_64   := --target=x86_64-unknown-none-elf -mcmodel=small -mgeneral-regs-only -mno-red-zone
 PROTOCOLS      ?=
-GUEST_SUFFIX   := $(if $(PROTOCOLS),-$(notdir $(abspath $(PROTOCOLS))))
+OWN_DIR        := $(abspath $(PROTOCOLS))
+OWN_SRC        := $(if $(OWN_DIR),$(or $(sort $(wildcard $(OWN_DIR)/*.c)),$(error no *.c in $(OWN_DIR))))
+GUEST_SUFFIX   := $(if $(OWN_DIR),-$(notdir $(OWN_DIR)))
 GUESTS         := $(GUEST_ISAS:%=$(B)/guest-%$(GUEST_SUFFIX).elf)
-
-.PHONY: all guest setup demo test unit lint fmt fmt-check sanitize fuzz install clean
-all: $(B)/crossmod $(GUESTS)
-guest: $(GUESTS)
-
-$(B)/crossmod: $(HOST_OBJ)
-	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-$(B)/host/%.o: %.c | $(B)/.commit
-	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
-
-# Only main.c and host.c carry the commit; they follow it.
-$(B)/host/vmm/host.o: $(B)/.commit
-$(B)/.commit: FORCE
-	$(Q)mkdir -p $(B)
-	$(Q)echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
-FORCE:
 
 define guest_rules
 GUEST_SRC_$(1) := $$(sort $$(wildcard guest/*.c guest/$(1)/*.c guest/$(1)/*.S protocols/any/*.c \
-		  protocols/$(1)/*.c $$(if $$(PROTOCOLS),$$(PROTOCOLS)/*.c)))
+		  protocols/$(1)/*.c)) $$(OWN_SRC)
 GUEST_OBJ_$(1) := $$(patsubst %,$(B)/guest/$(1)/%.o,$$(GUEST_SRC_$(1)))
+GUEST_OBJ      += $$(GUEST_OBJ_$(1))
 
 $(B)/guest/$(1)/%.o: % Makefile
 	$$(call say,GUESTCC,$$<)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) $$(GUEST_$(1)) -MMD -MP -c -o $$@ $$<
 
-$(B)/guest-$(1)$$(GUEST_SUFFIX).elf: $$(GUEST_OBJ_$(1)) guest/$(1)/link.lds
+$(B)/guest-$(1)$$(GUEST_SUFFIX).elf: $$(GUEST_OBJ_$(1)) guest/$(1)/link.lds scripts/check-guest.sh
 	$$(call say,GUESTLD,$$@)
-	$$(Q)$$(GUEST_LD) -static -nostdlib --fatal-warnings -z noexecstack -T guest/$(1)/link.lds -o $$@ $$(GUEST_OBJ_$(1))
+	$$(Q)$$(GUEST_LD) -static -nostdlib --fatal-warnings -z noexecstack -T guest/$(1)/link.lds \
+		-o $$@ $$(GUEST_OBJ_$(1))
 	$$(Q)scripts/check-guest.sh $$@
 	$$(Q)llvm-objdump -d --no-show-raw-insn $$@ > $$(@:.elf=.asm)
 	$$(Q)llvm-nm -n $$@ > $$(@:.elf=.sym)
-
--include $$(GUEST_OBJ_$(1):.o=.d)
 endef
 $(foreach isa,$(GUEST_ISAS),$(eval $(call guest_rules,$(isa))))
 
+all: $(B)/crossmod $(GUESTS)
+guest: $(GUESTS)
+
+# ---- setup and demo --------------------------------------------------------
+setup:
+	$(Q)scripts/setup.sh
+
+# `make -j setup test`: nothing that needs a tool starts before the tools are there.
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+$(HOST_OBJ) $(TEST_OBJ) $(FUZZ_OBJ) $(GUEST_OBJ) lint-sources lint-c lint-warnings fmt fmt-check \
+	sanitize fuzz compile_commands.json: | setup
+endif
+
+demo: all
+	$(Q)scripts/demo.sh $(B)
+
 # ---- tests -----------------------------------------------------------------
 # Criterion 2.4.1 crashes on parameterised tests in PIE programs, hence -no-pie.
-$(B)/test: $(filter-out $(B)/host/vmm/main.o,$(HOST_OBJ)) $(TEST_OBJ)
+$(B)/test: $(LIB_OBJ) $(TEST_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -no-pie -o $@ $^ $(LDLIBS) -lcriterion
-
--include $(HOST_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -no-pie -o $@ $^ $(HOST_LIBS) -lcriterion
 
 unit: $(B)/test $(GUESTS)
-	$(Q)CROSSMOD_BUILD=$(B) $(B)/test --short-filename
+	$(Q)CROSSMOD_BUILD=$(B) $(UNIT_UNDER) $(B)/test --short-filename
 
+check: all
+	$(Q)scripts/check-scenarios.sh $(B)
+	$(Q)scripts/check-replay.sh $(B)
+
+# One after the other even under -j: free-running scenarios want the processors to themselves.
 test: all unit
+	$(Q)$(MAKE) check
+
+# A leak found at exit does not fail a Criterion test, so the reports are counted.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=address,undefined
+sanitize:
+	$(Q)$(MAKE) B=$(B)-asan CFLAGS='$(SANITIZE)' UNIT_UNDER=scripts/count-reports.sh unit
+
+fuzz: $(GUESTS)
+	$(Q)$(MAKE) B=$(B)-fuzz CC=clang CFLAGS='$(SANITIZE),fuzzer-no-link' fuzzers
+	$(Q)scripts/fuzz.sh $(B)-fuzz $(firstword $(GUESTS)) $(FUZZ_SECONDS)
+
+fuzzers: $(FUZZ_SRC:vmm/fuzz/%.c=$(B)/%)
+$(B)/fuzz_%: $(B)/host/vmm/fuzz/fuzz_%.o $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(HOST_LIBS)
+
+# ---- static checks ---------------------------------------------------------
+TREE_C := $(sort $(wildcard $(foreach d,vmm vmm/arch/* vmm/tests vmm/fuzz guest guest/* protocols/*,\
+	  $(d)/*.c $(d)/*.h)))
+
+lint: lint-sources lint-c lint-warnings
+
+lint-sources:
+	$(call say,LINT,'borders shellcheck cppcheck')
+	$(Q)scripts/check-layers.sh
+	$(Q)shellcheck scripts/*.sh .ci/run
+	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=unknownMacro --std=c11 -j2 -I. -Ivmm -D__x86_64__ vmm
+
+lint-c: compile_commands.json
+	$(call say,LINT,clang-tidy)
+	$(Q)printf '%s\n' $(HOST_SRC) $(FUZZ_SRC) $(filter %.c,$(GUEST_SRC_$(HOST_ARCH))) | \
+		xargs -n 4 -P 2 clang-tidy --quiet -p $(B)
+
+# Every warning is an error, gcc's own analyser included. Its leak check does not understand
+# ownership handed out through a pointer argument; the sanitizer build looks for leaks instead.
+lint-warnings:
+	$(call say,LINT,'gcc -fanalyzer')
+	$(Q)$(MAKE) B=$(B)-lint CC=gcc WERROR=1 \
+		CFLAGS='-O2 -g -fanalyzer -Wno-analyzer-malloc-leak' all
+	$(Q)$(MAKE) B=$(B)-lint-tests CC=gcc WERROR=1 CFLAGS='-O2 -g' $(B)-lint-tests/test
+
+fmt:
+	clang-format -i $(TREE_C)
+
+fmt-check:
+	$(call say,FMT,$(words $(TREE_C)) files)
+	$(Q)clang-format --dry-run --Werror $(TREE_C)
+
+# For clangd and clang-tidy, both of which look in build/ too.
+command = {"directory": "$(CURDIR)", "file": "$(2)", "command": "$(subst ",\",$(1) -c $(2))"}
+commands = $(call command,$(HOST_CC),$(firstword $(HOST_SRC))) \
+	$(foreach f,$(wordlist 2,9999,$(HOST_SRC)) $(TEST_SRC) $(FUZZ_SRC),$(comma)$(call command,$(HOST_CC),$(f))) \
+	$(foreach isa,$(GUEST_ISAS),$(foreach f,$(GUEST_SRC_$(isa)),$(comma)$(call \
+		command,$(GUEST_CC) $(GUEST_CFLAGS) $(GUEST_$(isa)),$(f))))
+compile_commands.json:
+	$(Q)mkdir -p $(B)
+	$(file >$(B)/$@,[$(commands)])
+
+# ---- installation ----------------------------------------------------------
+DEST = $(DESTDIR)$(PREFIX)
+install: all
+	install -d '$(DEST)/bin' '$(DEST)/lib/crossmod'
+	install -m 755 $(B)/crossmod '$(DEST)/bin'
+	install -m 644 $(GUESTS) '$(DEST)/lib/crossmod'
+	find scenarios -name '*.json' -exec install -D -m 644 {} '$(DEST)/share/crossmod/{}' ';'
+	install -D -m 644 scenarios/schema.json '$(DEST)/share/crossmod/schema.json'
+	install -D -m 644 vmm/crossmod.1 '$(DEST)/share/man/man1/crossmod.1'
+	install -d '$(DEST)/share/doc/crossmod'
+	install -m 644 $(wildcard README.md) LICENSE '$(DEST)/share/doc/crossmod'
+
+uninstall:
+	rm -f '$(DEST)/bin/crossmod' '$(DEST)/share/man/man1/crossmod.1'
+	rm -rf '$(DEST)/lib/crossmod' '$(DEST)/share/crossmod' '$(DEST)/share/doc/crossmod'
 
 clean:
-	rm -rf $(B)
+	rm -rf $(B) $(B)-asan $(B)-fuzz $(B)-lint $(B)-lint-tests
+
+-include $(HOST_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(GUEST_OBJ:.o=.d)

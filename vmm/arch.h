@@ -43,7 +43,18 @@ struct quirks {
 	bool step_cpl3_via_guest;	/* a step at CPL3 ends in the guest's own #DB, not in an exit */
 	bool iret_runs_on;		/* a step over IRET does not stop behind it */
 	bool delivery_runs_on;		/* a step does not stop at the handler: a breakpoint does */
+	double cpl0_ns;			/* measured: one instruction of guest code at CPL0 */
 };
+
+/* For people: a quirk's name, how it is found, and what is done about it. */
+struct quirk_info {
+	const char *name;
+	bool (*in_force)(const struct quirks *q);
+	const char *found;
+	const char *handled;
+};
+/* The backend's table, ended by a NULL name. */
+const struct quirk_info *arch_quirks(void);
 
 enum exit_kind {
 	EXIT_STEPPED,	/* one instruction was executed, or a fault was delivered instead of it */

@@ -39,4 +39,18 @@ struct bench_figure {
 size_t bench_all(const struct image *image, const char *self, struct bench_figure *figures,
 		 struct err *e);
 
+/*
+ * The same with (runs) pairs of runs, 1..BENCH_RUNS, each (divisor) times
+ * shorter. (self) may be NULL: startup_ratio is then unsupported.
+ */
+size_t bench_sized(const struct image *image, const char *self, uint32_t runs, uint32_t divisor,
+		   struct bench_figure *figures, struct err *e);
+
+/*
+ * What `crossmod bench` does with CROSSMOD_STARTUP in the environment: build
+ * the stepped VM, run vCPU 0 to READY, write one byte to standard output. Does
+ * not come back but on failure, with the exit status.
+ */
+int bench_startup_child(const struct image *image);
+
 #endif

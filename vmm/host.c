@@ -173,6 +173,7 @@ const char *host_quirks(const struct host *h, char *buf, size_t size)
 		{ q->cpl0_emulated, "cpl0-emulated" },
 		{ q->int3_cpl0_fails, "int3-cpl0-injected" },
 		{ q->step_cpl3_via_guest, "step-cpl3-via-guest-db" },
+		{ q->iret_runs_on, "iret-runs-on" },
 		{ q->delivery_runs_on, "delivery-needs-breakpoint" },
 	};
 	size_t used = 0;

@@ -96,7 +96,7 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 
 		if (c->events < CM_MAX_EVENTS) {
 			site_judge(m->site, m->scenario->nsites, &m->decoder, m->image,
-				   &counts->event[c->events], &v);
+				   &counts->event[c->events], c->torn ? &c->mixture : NULL, &v);
 			if (v.kind == VIOLATION_TORN && !c->torn)
 				snprintf(m->observation->suspect, sizeof(m->observation->suspect),
 					 "vCPU %u reports a torn execution, but never fetched a "
@@ -238,8 +238,9 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 		fetch_done(&m->fetch, a->vcpu, &plan);
 	if (r->form == FORM_TORN) {
 		c->torn = true;
-		c->mixture_at = r->pc;
-		memcpy(c->mixture, r->bytes, CM_MAX_SITE_LEN - 1);
+		c->mixture.address = r->pc;
+		c->mixture.length = r->length;
+		memcpy(c->mixture.bytes, r->bytes, sizeof(r->bytes));
 	}
 	if (!came_back(m, a->vcpu, &x, r, e))
 		return false;
@@ -309,9 +310,9 @@ void machine_close(struct machine *m)
 		if (c->torn) {
 			struct violation v = { .kind = VIOLATION_TORN };
 
-			site_hex(c->mixture, 5, hex, sizeof(hex));
-			insn_text(&m->decoder, c->mixture, sizeof(c->mixture), c->mixture_at, text,
-				  sizeof(text));
+			site_hex(c->mixture.bytes, c->mixture.length, hex, sizeof(hex));
+			insn_text(&m->decoder, c->mixture.bytes, sizeof(c->mixture.bytes),
+				  c->mixture.address, text, sizeof(text));
 			snprintf(v.text, sizeof(v.text),
 				 "a mixture was executed, %s (%s); the guest noticed nothing", hex,
 				 text);

@@ -34,8 +34,7 @@ struct machine_cpu {
 	bool dead;		/* triple fault, crash: executes nothing any more */
 	bool torn;		/* fetched a mixture; the guest has not said yet what it did */
 	uint64_t events;	/* of the guest's records already judged */
-	uint8_t mixture[CM_MAX_SITE_LEN];
-	uint64_t mixture_at;
+	struct site_mixture mixture;
 };
 
 /* What one decision did, for traces and for points in a schedule. */

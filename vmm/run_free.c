@@ -261,7 +261,7 @@ static void judge(struct free_run *run, uint32_t id)
 		memset(&v, 0, sizeof(v));
 		v.vcpu = id;
 		site_judge(run->site, run->s->nsites, &run->decoder, run->image, &c->guest.event[i],
-			   &v);
+			   NULL, &v);
 		observation_add(run->o, &v);
 	}
 	if (c->guest.events > recorded)
@@ -303,7 +303,7 @@ static bool collect(struct free_run *run, struct err *e)
 }
 
 bool run_free(const struct image *image, const struct scenario *s, struct observation *o,
-	      free_progress progress, void *arg, struct err *e)
+	      struct quirks *quirks, free_progress progress, void *arg, struct err *e)
 {
 	struct free_run run = { .image = image, .s = s, .o = o };
 	bool ok;
@@ -318,6 +318,8 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 		guard_watch(run.vm, s->vcpus, GRACE_SECONDS);
 		ok = vm_boot(run.vm, e) && setup_guest(run.vm, image, s, run.site, e);
 		guard_release();
+		if (quirks)
+			*quirks = *vm_quirks(run.vm);
 	}
 	if (ok) {
 		ok = start_threads(&run, e) && supervise(&run, progress, arg, e);

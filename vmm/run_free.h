@@ -6,6 +6,7 @@
 #ifndef CROSSMOD_RUN_FREE_H
 #define CROSSMOD_RUN_FREE_H
 
+#include "arch.h"
 #include "image.h"
 #include "observation.h"
 #include "scenario.h"
@@ -18,9 +19,10 @@ typedef void (*free_progress)(void *arg, double fraction);
 
 /*
  * Run (s) to its iterations or seconds, or to Ctrl-C, and fill (o). Guest
- * misbehaviour ends up in (o); false is KVM's or the host's failure.
+ * misbehaviour ends up in (o); false is KVM's or the host's failure. The
+ * quirks in force go to (quirks), which may be NULL.
  */
 bool run_free(const struct image *image, const struct scenario *s, struct observation *o,
-	      free_progress progress, void *arg, struct err *e);
+	      struct quirks *quirks, free_progress progress, void *arg, struct err *e);
 
 #endif

@@ -159,46 +159,73 @@ static bool in_slot(const struct site *s, uint64_t address)
 	return address - (CM_TEXT_BASE + slot_start(s->index)) < CM_SLOT_SIZE;
 }
 
-static const char *place(const struct image *img, const struct site *sites, uint32_t nsites,
-			 uint64_t address, char *buf, size_t size)
+const char *site_name_address(const struct site *sites, uint32_t nsites, const struct image *img,
+			      uint64_t address, char *buf, size_t size)
 {
 	for (uint32_t i = 0; i < nsites; i++)
 		if (in_slot(&sites[i], address)) {
 			long long off = (long long)(address - sites[i].placed.text);
 
-			snprintf(buf, size, "site%u%+lld", i, off);
+			if (off)
+				snprintf(buf, size, "site%u%+lld", i, off);
+			else
+				snprintf(buf, size, "site%u", i);
 			return buf;
 		}
 	return image_name_address(img, address, buf, size);
 }
 
-static void judge_mixture(const struct site *s, struct insn_decoder *d, const uint8_t *mix,
-			  const char *what, struct violation *v)
+/* What judging one event needs. */
+struct judge {
+	const struct site *sites;
+	uint32_t nsites;
+	struct insn_decoder *d;
+	const struct image *img;
+	const struct cm_event *ev;
+	const struct site_mixture *fetched;
+};
+
+static void torn(const struct judge *j, const struct site_mixture *mix, const char *what,
+		 struct violation *v)
 {
-	char hex[64], text[64];
+	char hex[64], text[64], where[64];
 
 	v->kind = VIOLATION_TORN;
-	site_hex(mix, s->placed.length, hex, sizeof(hex));
-	insn_text(d, mix, s->placed.length, s->placed.text, text, sizeof(text));
-	snprintf(v->text, sizeof(v->text), "neither old nor new ran at site%u: the mixture %s (%s) %s",
-		 s->index, hex, text, what);
+	site_hex(mix->bytes, mix->length, hex, sizeof(hex));
+	insn_text(j->d, mix->bytes, mix->length, mix->address, text, sizeof(text));
+	site_name_address(j->sites, j->nsites, j->img, mix->address, where, sizeof(where));
+	snprintf(v->text, sizeof(v->text),
+		 "neither old nor new ran at %s: the mixture %s (%s) %s", where, hex, text, what);
 }
 
-static void judge_outcome(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
-			  const struct image *img, const struct cm_event *ev, struct violation *v)
+/* The mixture of (s) that was fetched, or one that explains the event. */
+static bool mixture_of(const struct judge *j, const struct site *s, struct site_mixture *mix)
 {
-	const struct site *s = &sites[ev->site];
-	uint8_t mix[CM_MAX_SITE_LEN];
+	if (j->fetched) {
+		*mix = *j->fetched;
+		return mix->address - s->placed.text < s->placed.length;
+	}
+	mix->address = s->placed.text;
+	mix->length = (uint8_t)s->placed.length;
+	return site_explain(s, j->d, j->ev, mix->bytes);
+}
+
+static void judge_outcome(const struct judge *j, struct violation *v)
+{
+	const struct cm_event *ev = j->ev;
+	const struct site *s = &j->sites[ev->site];
+	struct site_mixture mix;
 	char where[64], what[128];
 
-	place(img, sites, nsites, ev->pad, where, sizeof(where));
-	snprintf(what, sizeof(what), "left the value %#llx and passed the pad at %s",
-		 (unsigned long long)ev->value, ev->pad ? where : "none");
+	site_name_address(j->sites, j->nsites, j->img, ev->pad, where, sizeof(where));
+	snprintf(what, sizeof(what), "left the value %#llx and passed %s%s",
+		 (unsigned long long)ev->value, ev->pad ? "the pad at " : "no pad",
+		 ev->pad ? where : "");
 	if (ev->pad && !in_slot(s, ev->pad)) {
 		v->kind = VIOLATION_WRONG_TARGET;
 		snprintf(v->text, sizeof(v->text), "the execution of site%u %s", ev->site, what);
-	} else if (site_explain(s, d, ev, mix)) {
-		judge_mixture(s, d, mix, what, v);
+	} else if (mixture_of(j, s, &mix)) {
+		torn(j, &mix, what, v);
 	} else {
 		v->kind = VIOLATION_TORN;
 		snprintf(v->text, sizeof(v->text),
@@ -207,11 +234,12 @@ static void judge_outcome(const struct site *sites, uint32_t nsites, struct insn
 	}
 }
 
-static void judge_trap(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
-		       const struct image *img, const struct cm_event *ev, struct violation *v)
+static void judge_trap(const struct judge *j, struct violation *v)
 {
-	const struct site *hit = ev->vector == VECTOR_BP ? site_at(sites, nsites, ev->ip - 1) : NULL;
-	uint8_t mix[CM_MAX_SITE_LEN];
+	const struct cm_event *ev = j->ev;
+	const struct site *hit =
+		ev->vector == VECTOR_BP ? site_at(j->sites, j->nsites, ev->ip - 1) : NULL;
+	struct site_mixture mix;
 	char where[64], what[128];
 
 	if (hit) {
@@ -220,12 +248,12 @@ static void judge_trap(const struct site *sites, uint32_t nsites, struct insn_de
 			 "the breakpoint of site%u was hit and nobody claimed it", hit->index);
 		return;
 	}
-	place(img, sites, nsites, ev->ip, where, sizeof(where));
+	site_name_address(j->sites, j->nsites, j->img, ev->ip, where, sizeof(where));
 	snprintf(what, sizeof(what), "raised exception %llu at %s", (unsigned long long)ev->vector,
 		 where);
-	for (uint32_t i = 0; ev->kind == CM_EVENT_TRAP && i < nsites; i++)
-		if (site_explain(&sites[i], d, ev, mix)) {
-			judge_mixture(&sites[i], d, mix, what, v);
+	for (uint32_t i = 0; ev->kind == CM_EVENT_TRAP && i < j->nsites; i++)
+		if (mixture_of(j, &j->sites[i], &mix)) {
+			torn(j, &mix, what, v);
 			return;
 		}
 	v->kind = ev->kind == CM_EVENT_TRAP && ev->vector == VECTOR_PF && ev->address == ev->ip ?
@@ -237,8 +265,11 @@ static void judge_trap(const struct site *sites, uint32_t nsites, struct insn_de
 }
 
 void site_judge(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
-		const struct image *img, const struct cm_event *event, struct violation *v)
+		const struct image *img, const struct cm_event *event,
+		const struct site_mixture *fetched, struct violation *v)
 {
+	struct judge j = { sites, nsites, d, img, event, fetched };
+
 	v->event = *event;
 	if (event->site >= nsites) {
 		v->kind = VIOLATION_CRASH;
@@ -248,7 +279,7 @@ void site_judge(const struct site *sites, uint32_t nsites, struct insn_decoder *
 	}
 	switch (event->kind) {
 	case CM_EVENT_OUTCOME:
-		judge_outcome(sites, nsites, d, img, event, v);
+		judge_outcome(&j, v);
 		break;
 	case CM_EVENT_STALE:
 		v->kind = VIOLATION_STALE;
@@ -257,7 +288,7 @@ void site_judge(const struct site *sites, uint32_t nsites, struct insn_decoder *
 			 event->site, event->promised & 1 ? "old" : "new", event->promised);
 		break;
 	default:
-		judge_trap(sites, nsites, d, img, event, v);
+		judge_trap(&j, v);
 		break;
 	}
 }

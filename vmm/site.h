@@ -48,12 +48,25 @@ const char *site_form_name(enum site_form form);
 bool site_explain(const struct site *s, struct insn_decoder *d, const struct cm_event *event,
 		  uint8_t mix[CM_MAX_SITE_LEN]);
 
+/* A mixture that was fetched, when the machine saw the fetch: stepped only. */
+struct site_mixture {
+	uint64_t address;
+	uint8_t length;
+	uint8_t bytes[CM_MAX_SITE_LEN];
+};
+
 /*
  * The violation an event of the guest is. (sites) are all placed ones. The
- * text names the mixture where one explains the event. Fills (v) but vcpu and step.
+ * text names the mixture: (fetched), or NULL when nobody saw the fetch and one
+ * that explains the event has to be found. Fills (v) but vcpu and step.
  */
 void site_judge(const struct site *sites, uint32_t nsites, struct insn_decoder *d,
-		const struct image *img, const struct cm_event *event, struct violation *v);
+		const struct image *img, const struct cm_event *event,
+		const struct site_mixture *fetched, struct violation *v);
+
+/* "site1+2" inside a slot, else the image's own name. Returns (buf). */
+const char *site_name_address(const struct site *sites, uint32_t nsites, const struct image *img,
+			      uint64_t address, char *buf, size_t size);
 
 /* Bytes as "e9 0b 00 00 00" into (buf). Returns (buf). */
 const char *site_hex(const uint8_t *bytes, uint32_t length, char *buf, size_t size);

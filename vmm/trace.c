@@ -73,15 +73,18 @@ static void print_form(const struct trace *t, struct machine *m, const struct cm
 	fputc('\n', t->out);
 }
 
-static void print_site(const struct trace *t, struct machine *m, const struct site *s)
+/* Where (index) will be placed: machine_reset() may still be to come. */
+static void print_site(const struct trace *t, struct machine *m, uint32_t index)
 {
-	const struct cm_site *p = &s->placed;
+	const struct placement *where = &m->scenario->site[index];
 	char alignment[96];
+	struct site s;
 
-	fprintf(t->out, "site%-5u%s at 0x%" PRIx64 ", %s\n", s->index, s->kind->name, p->text,
-		report_alignment(p->text, p->length, alignment, sizeof(alignment)));
-	print_form(t, m, p, FORM_OLD, p->old_bytes);
-	print_form(t, m, p, FORM_NEW, p->new_bytes);
+	site_place(&s, where->site, index, where->offset);
+	fprintf(t->out, "site%-5u%s at 0x%" PRIx64 ", %s\n", index, s.kind->name, s.placed.text,
+		report_alignment(s.placed.text, s.placed.length, alignment, sizeof(alignment)));
+	print_form(t, m, &s.placed, FORM_OLD, s.placed.old_bytes);
+	print_form(t, m, &s.placed, FORM_NEW, s.placed.new_bytes);
 }
 
 static void print_fetch(const struct trace *t, const struct fetch_config *f)
@@ -123,7 +126,7 @@ void trace_begin(struct trace *t, struct machine *m)
 	print_fetch(t, &s->fetch);
 	print_roles(t, s);
 	for (uint32_t i = 0; i < s->nsites; i++)
-		print_site(t, m, &m->site[i]);
+		print_site(t, m, i);
 	fputc('\n', t->out);
 }
 
@@ -316,7 +319,7 @@ static void say_fetch(struct line *l)
 	if (r->form == FORM_TORN || !x.newest) {
 		remark(l, "fetches ");
 		print_pieces(l, &x);
-		fprintf(l->t->out, ": %s: ", site_form_name(r->form));
+		fputs(r->form == FORM_TORN ? ": torn: " : ": ", l->t->out);
 	} else {
 		remark(l, "%s: ", site_form_name(r->form));
 	}

@@ -19,8 +19,9 @@ struct trace {
 };
 
 /*
- * The scenario, its sites and the fetch model. After machine_reset(). None of
- * these three moves the machine; it is not const for its decoder's sake.
+ * The protocol, the fetch model, the roles and the sites; before machine_reset()
+ * or after it. None of these three functions moves the machine; it is not const
+ * for its decoder's sake.
  */
 void trace_begin(struct trace *t, struct machine *m);
 /* One decision; to be called after each machine_apply(). */

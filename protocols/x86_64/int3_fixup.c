@@ -74,6 +74,7 @@ static CM_ROUTINE bool int3_fixup_trapped(struct cm_frame *frame)
 	CM_STEP("int3_fixup.trapped");
 	if (frame->vector != 3 || frame->ip != CM_READ(int3_fixup_slot.src))
 		return false;
+	CM_STEP("int3_fixup.matched");
 	frame->ip = CM_READ(int3_fixup_slot.dst);
 	return true;
 }

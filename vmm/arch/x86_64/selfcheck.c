@@ -160,7 +160,8 @@ static bool check_emulated(struct vcpu *v, const struct vcpu_state *ready, struc
 
 	if (few < 0 || many < 0)
 		return false;
-	q->cpl0_emulated = (many - few) / 800 > EMULATED_NS;
+	q->cpl0_ns = (many - few) / 800;
+	q->cpl0_emulated = q->cpl0_ns > EMULATED_NS;
 	return true;
 }
 
@@ -209,33 +210,42 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 	       check_iret(v, ready, q, e) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
 
-static bool find_once(struct vm *vm, struct err *e)
+/* Let (check) use vCPU 0 and the guest's memory, and put both back as they were. */
+static bool borrow(struct vm *vm, bool (*check)(struct vcpu *, const struct vcpu_state *, struct err *),
+		   struct err *e)
 {
 	struct vcpu *v = &vm->vcpu[0];
-	bool no_sync_regs = vm->quirks.no_sync_regs;
 	struct vcpu_state ready;
-	uint8_t *memory;
+	uint8_t *memory = malloc(vm->host.image_size);
 	bool ok;
 
-	if (!symbol(vm, "cm_selfcheck_int3") || !symbol(vm, "cm_selfcheck_iret") ||
-	    !symbol(vm, "cm_selfcheck_count"))
-		return err_set(e, ERR_INPUT, "%s: a cm_selfcheck_* symbol is missing",
-			       vm->image->path);
-	memory = malloc(vm->host.image_size);
 	if (!memory)
 		return err_set(e, ERR_HOST, "out of memory");
 	memcpy(memory, vm->host.image, vm->host.image_size);
 	vcpu_save(v, &ready);
-	ok = find(v, &ready, e);
+	ok = check(v, &ready, e);
 	vcpu_load(v, &ready);
 	memcpy(vm->host.image, memory, vm->host.image_size);
 	free(memory);
-	if (ok) {
-		found = vm->quirks;
-		known = true;
-	}
-	vm->quirks.no_sync_regs = no_sync_regs;
 	return ok;
+}
+
+bool x86_confirm(struct vm *vm, struct err *e)
+{
+	return borrow(vm, confirm, e);
+}
+
+static bool find_once(struct vm *vm, struct err *e)
+{
+	if (!symbol(vm, "cm_selfcheck_int3") || !symbol(vm, "cm_selfcheck_iret") ||
+	    !symbol(vm, "cm_selfcheck_count"))
+		return err_set(e, ERR_INPUT, "%s: a cm_selfcheck_* symbol is missing",
+			       vm->image->path);
+	if (!borrow(vm, find, e))
+		return false;
+	found = vm->quirks;
+	known = true;
+	return true;
 }
 
 bool x86_selfcheck(struct vm *vm, struct err *e)
@@ -252,4 +262,38 @@ bool x86_selfcheck(struct vm *vm, struct err *e)
 	}
 	pthread_mutex_unlock(&lock);
 	return ok;
+}
+
+#define IN_FORCE(member)                                \
+	static bool member##_on(const struct quirks *q) \
+	{                                               \
+		return q->member;                       \
+	}
+IN_FORCE(no_sync_regs)
+IN_FORCE(cpl0_emulated)
+IN_FORCE(int3_cpl0_fails)
+IN_FORCE(step_cpl3_via_guest)
+IN_FORCE(iret_runs_on)
+IN_FORCE(delivery_runs_on)
+
+const struct quirk_info *arch_quirks(void)
+{
+	static const struct quirk_info table[] = {
+		{ "no-sync-regs", no_sync_regs_on, "KVM_CHECK_EXTENSION(KVM_CAP_SYNC_REGS)",
+		  "registers are moved by separate ioctls" },
+		{ "cpl0-emulated", cpl0_emulated_on, "400 turns of a two-instruction loop at CPL0, timed",
+		  "none: CPL0 runs on KVM's decoder, CPL3 on the processor's; NMIs reach a free-running "
+		  "CPL0 late. Use CPL3 executors to ask about silicon" },
+		{ "int3-cpl0-injected", int3_cpl0_fails_on, "one step over INT3 at CPL0",
+		  "the #BP is injected with the address behind INT3 pushed" },
+		{ "step-cpl3-via-guest-db", step_cpl3_via_guest_on, "one step over NOP at CPL3",
+		  "the delivery of the guest's own #DB is undone" },
+		{ "iret-emulated", iret_runs_on_on, "one step over IRET to CPL0, one to CPL3",
+		  "the frame is popped and NMIs are unmasked by crossmod" },
+		{ "delivery-needs-breakpoint", delivery_runs_on_on, "one step that delivers an NMI",
+		  "a hardware breakpoint on the handlers' common entry" },
+		{ 0 },
+	};
+
+	return table;
 }

@@ -77,5 +77,7 @@ void *x86_host(struct vm *vm, uint64_t address, size_t size);
 
 /* selfcheck.c */
 bool x86_selfcheck(struct vm *vm, struct err *e);
+/* With vm->quirks as they are now: are steps, INT3, IRET and NMIs exact? vCPU 0 is at READY before and after. */
+bool x86_confirm(struct vm *vm, struct err *e);
 
 #endif

@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs the Debian packages that crossmod is built and tested with, as far as they are missing.
+# Safe to run again: with nothing missing it changes nothing and asks no network. Exit status 2
+# when it cannot install.
+set -eu
+
+# clang, lld and llvm build and inspect the guests; gcc and the libraries build the host program;
+# the rest is for the tests and for `make lint`. libclang-rt is what -fsanitize=fuzzer links.
+packages="gcc make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
+	libxxhash-dev libcriterion-dev clang-format clang-tidy cppcheck shellcheck
+	libclang-rt-14-dev git ca-certificates"
+
+say_kvm() {
+	if [ ! -e /dev/kvm ]; then
+		echo "setup: /dev/kvm is not there: everything builds, no scenario can run"
+	elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+		echo "setup: /dev/kvm is not accessible to $(id -un): join the group kvm or run as root"
+	else
+		echo "setup: /dev/kvm is usable"
+	fi
+}
+
+give_up() {
+	echo "setup: $1" >&2
+	# Unquoted on purpose: one line.
+	# shellcheck disable=SC2086
+	echo "setup: needed are what Debian 12 calls" $packages >&2
+	exit 2
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	give_up "this is not Debian: install the packages yourself, then leave 'setup' out"
+fi
+
+missing=
+for package in $packages; do
+	status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) || status=
+	[ "$status" = "install ok installed" ] || missing="$missing $package"
+done
+if [ -z "$missing" ]; then
+	echo "setup: every package is there"
+	say_kvm
+	exit 0
+fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || give_up "missing:$missing; run as root, or install sudo"
+	as_root=sudo
+fi
+echo "setup: installing$missing"
+# Through env, because sudo resets the environment. shellcheck disable=SC2086 for the word lists.
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing ||
+	give_up "apt-get could not install:$missing"
+say_kvm

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * bench.c - the bare KVM operations, as straight as KVM's interface allows.
+ * Shares the guest's memory layout with boot.c; must not use run.c's ways of
+ * running, which are what is measured.
+ */
+#include "arch_bench.h"
+#include "x86.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define PATIENCE_SECONDS 2
+#define CPUID_MAX	 256u
+#define SPINS_PER_LOOK	 4096u
+
+bool bare_native(uint32_t isa)
+{
+	return isa == CM_ISA_X86_64;
+}
+
+bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
+{
+	struct kvm_run *run = v->run;
+
+	if (v->own)
+		return err_set(e, ERR_UNSUPPORTED, "this KVM has no KVM_CAP_SYNC_REGS");
+	if (!x86_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		int errnum;
+
+		do {
+			run->s.regs.regs.rflags |= X86_TF;
+			run->kvm_valid_regs = X86_DIRTY_ALL;
+			run->kvm_dirty_regs = X86_DIRTY_ALL;
+			errnum = kvm_try(v->fd, KVM_RUN, 0);
+		} while (errnum == EINTR && !run->immediate_exit);
+		if (errnum)
+			return err_sys(e, errnum, "KVM_RUN");
+		if (run->exit_reason != KVM_EXIT_DEBUG)
+			return err_set(e, ERR_HOST, "a bare step ended in exit reason %u",
+				       run->exit_reason);
+	}
+	run->s.regs.regs.rflags &= ~(uint64_t)X86_TF;
+	v->dirty = X86_DIRTY_ALL;
+	return true;
+}
+
+static time_t seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+bool bare_wait(const uint64_t *counter, uint64_t seen)
+{
+	time_t start = 0;
+
+	for (uint32_t spins = 1; __atomic_load_n(counter, __ATOMIC_RELAXED) == seen; spins++) {
+		if (spins % SPINS_PER_LOOK)
+			continue;
+		if (!start)
+			start = seconds_now();
+		else if (seconds_now() - start > PATIENCE_SECONDS)
+			return false;
+	}
+	return true;
+}
+
+bool bare_nmis(struct vm *vm, uint32_t vcpu, const uint64_t *counter, uint32_t count, struct err *e)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000u | vcpu << 12, .data = 0x400 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t seen = __atomic_load_n(counter, __ATOMIC_RELAXED);
+		int errnum = kvm_try(vm->fd, KVM_SIGNAL_MSI, &msi);
+
+		if (errnum)
+			return err_sys(e, errnum, "KVM_SIGNAL_MSI");
+		if (!bare_wait(counter, seen))
+			return err_set(e, ERR_HOST, "an NMI was not delivered within %d s",
+				       PATIENCE_SECONDS);
+	}
+	return true;
+}
+
+/* The four pieces of boot.c's address map, in one mapping. */
+static bool bare_memory(struct vm *vm, struct err *e)
+{
+	size_t image_size = vm->image->memory_size, views = vm->vcpus * (size_t)CM_TEXT_SIZE;
+	struct kvm_userspace_memory_region region[] = {
+		{ .guest_phys_addr = X86_GPA_SYSTEM, .memory_size = X86_SYSTEM_SIZE },
+		{ .guest_phys_addr = CM_IMAGE_BASE, .memory_size = image_size },
+		{ .guest_phys_addr = CM_TEXT_BASE, .memory_size = CM_TEXT_SIZE },
+		{ .guest_phys_addr = X86_GPA_VIEWS, .memory_size = views },
+	};
+	uint8_t *at = mmap(NULL, X86_SYSTEM_SIZE + image_size + CM_TEXT_SIZE + views,
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return err_sys(e, errno, "mmap");
+	vm->system = at;
+	vm->host.image = at + X86_SYSTEM_SIZE;
+	vm->host.image_size = image_size;
+	for (uint32_t i = 0; i < sizeof(region) / sizeof(region[0]); i++) {
+		region[i].slot = i;
+		region[i].userspace_addr = (uintptr_t)at;
+		at += region[i].memory_size;
+		if (!kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &region[i], e))
+			return false;
+	}
+	memcpy(vm->host.image, vm->image->memory, image_size);
+	x86_build_tables(vm);
+	return true;
+}
+
+static bool bare_vcpu(struct vm *vm, uint32_t id, int run_size, struct kvm_cpuid2 *cpuid,
+		      struct err *e)
+{
+	struct vcpu *v = &vm->vcpu[id];
+	struct x86_state first;
+
+	v->vm = vm;
+	v->id = id;
+	if (!kvm_call_result(vm->fd, KVM_CREATE_VCPU, id, &v->fd, e) ||
+	    !kvm_call(v->fd, KVM_SET_CPUID2, cpuid, e) ||
+	    !kvm_call(v->fd, KVM_GET_SREGS, &first.sregs, e))
+		return false;
+	v->run = mmap(NULL, (size_t)run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED)
+		return err_sys(e, errno, "mmap");
+	x86_first_state(v, &first);
+	return kvm_call(v->fd, KVM_SET_SREGS, &first.sregs, e) &&
+	       kvm_call(v->fd, KVM_SET_REGS, &first.regs, e);
+}
+
+bool bare_start(const struct image *image, uint32_t vcpus, struct err *e)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2));
+	int run_size;
+
+	if (!vm || !cpuid)
+		return err_set(e, ERR_HOST, "out of memory");
+	vm->image = image;
+	vm->kind = VM_STEPPED;
+	vm->vcpus = vcpus;
+	cpuid->nent = CPUID_MAX;
+	if (!kvm_open(&vm->kvm, e) || !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e) ||
+	    !bare_memory(vm, e) || !kvm_call(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid, e) ||
+	    !kvm_call_result(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0, &run_size, e))
+		return false;
+	for (uint32_t i = 0; i < vcpus; i++)
+		if (!bare_vcpu(vm, i, run_size, cpuid, e))
+			return false;
+	if (!kvm_call(vm->vcpu[0].fd, KVM_RUN, 0, e))
+		return false;
+	return vm->vcpu[0].run->exit_reason == KVM_EXIT_IO ||
+	       err_set(e, ERR_HOST, "the bare VM ended in exit reason %u",
+		       vm->vcpu[0].run->exit_reason);
+}

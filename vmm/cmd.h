@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cmd.h - the program's commands. Each takes parsed options and returns the
+ * exit status; only main.c knows the command line.
+ */
+#ifndef CROSSMOD_CMD_H
+#define CROSSMOD_CMD_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "image.h"
+#include "result.h"
+#include "run_stepped.h"
+
+struct options {
+	const char *program;	/* as it was called */
+	bool json;
+	bool trace;
+	bool all;		/* trace every instruction */
+	const char *out;	/* -o; NULL: the command's own default */
+	const char *guest;	/* --guest; NULL: the one built with the program */
+	char **file;
+	int files;
+};
+
+enum { EXIT_AS_EXPECTED = 0, EXIT_NOT_EXPECTED = 1, EXIT_NOTHING_RAN = 77, EXIT_STOPPED = 130 };
+
+int cmd_run(const struct options *o);
+int cmd_replay(const struct options *o);
+int cmd_check(const struct options *o);
+int cmd_list(const struct options *o);
+int cmd_probe(const struct options *o);
+int cmd_bench(const struct options *o);
+
+/* Print "crossmod: <text>" and return the exit status that belongs to it. */
+int cmd_fail(const struct err *e);
+
+/* Load --guest, or the image beside the program, or the installed one. */
+bool cmd_load_image(struct image *img, const struct options *o, struct err *e);
+
+/* The .json files under the arguments, directories walked in order. Freed by cmd_free_paths(). */
+struct paths {
+	char **path;
+	size_t count;
+};
+bool cmd_scenario_paths(struct paths *p, char *const *file, int files, struct err *e);
+void cmd_free_paths(struct paths *p);
+
+/* Where the shipped scenarios are: ./scenarios, or the installed ones; NULL: neither. */
+const char *cmd_scenario_dir(void);
+
+/* Verdict, reason and as_expected from the observation. */
+void cmd_judge(struct result *r);
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cmd_list.c - `crossmod list` and `crossmod check`: what there is, and whether it is well-formed. */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "site.h"
+
+int cmd_check(const struct options *o)
+{
+	struct image img = { 0 };
+	struct paths p = { 0 };
+	struct err e = { 0 };
+	int status = 0;
+
+	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
+		status = cmd_fail(&e);
+		image_fini(&img);
+		return status;
+	}
+	for (size_t i = 0; i < p.count; i++) {
+		struct scenario s = { 0 };
+
+		if (!scenario_load(&s, p.path[i], &img, &e))
+			status = cmd_fail(&e);
+		else
+			printf("%s: ok\n", p.path[i]);
+		scenario_fini(&s);
+	}
+	cmd_free_paths(&p);
+	image_fini(&img);
+	return status;
+}
+
+static void print_registry(const struct image *img)
+{
+	char old[64], new[64];
+
+	printf("protocols (%s)\n", img->path);
+	for (size_t i = 0; i < img->nprotocols; i++)
+		printf("  %-22s %s\n", img->protocols[i].name, img->protocols[i].summary);
+	printf("\nsites\n");
+	for (size_t i = 0; i < img->nsites; i++) {
+		const struct cm_site_record *r = &img->sites[i].record;
+
+		printf("  %-22s %s -> %s\n", img->sites[i].name,
+		       site_hex(r->old_bytes, r->length, old, sizeof(old)),
+		       site_hex(r->new_bytes, r->length, new, sizeof(new)));
+	}
+}
+
+static void print_scenarios(const struct scenario *s, size_t n)
+{
+	printf("\nscenarios (%s)\n", cmd_scenario_dir());
+	for (size_t i = 0; i < n; i++)
+		printf("  %-44s %s\n", s[i].name, s[i].why);
+}
+
+static size_t load_shipped(struct scenario **list, const struct image *img, int *status)
+{
+	char *dir = (char *)cmd_scenario_dir();
+	struct paths p = { 0 };
+	struct err e = { 0 };
+	size_t n = 0;
+
+	if (!dir || !cmd_scenario_paths(&p, &dir, 1, &e))
+		return 0;
+	*list = calloc(p.count, sizeof(**list));
+	for (size_t i = 0; *list && i < p.count; i++) {
+		if (scenario_load(&(*list)[n], p.path[i], img, &e))
+			n++;
+		else
+			*status = cmd_fail(&e);
+	}
+	cmd_free_paths(&p);
+	return n;
+}
+
+int cmd_list(const struct options *o)
+{
+	struct scenario *list = NULL;
+	struct image img = { 0 };
+	struct err e = { 0 };
+	int status = 0;
+	size_t n;
+
+	if (!cmd_load_image(&img, o, &e))
+		return cmd_fail(&e);
+	n = load_shipped(&list, &img, &status);
+	if (o->json) {
+		char *line = report_list(&img, list, n);
+
+		puts(line ? line : "{}");
+		free(line);
+	} else {
+		print_registry(&img);
+		if (n)
+			print_scenarios(list, n);
+	}
+	for (size_t i = 0; i < n; i++)
+		scenario_fini(&list[i]);
+	free(list);
+	image_fini(&img);
+	return status;
+}

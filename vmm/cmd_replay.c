@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * cmd_replay.c - `crossmod replay`: execute a recorded schedule again. It
+ * must reach the same verdict in the same state, byte for byte.
+ */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "report.h"
+#include "trace.h"
+
+static void watch_trace(void *arg, struct machine *m, const struct step_report *r)
+{
+	trace_step(arg, m, r);
+}
+
+static bool same_guest(const struct witness *w, const struct image *img, struct err *e)
+{
+	if (!strcmp(w->guest_digest, img->digest))
+		return true;
+	return err_set(e, ERR_INPUT,
+		       "%s was made with the guest image %.12s, but %s is %.12s: give the image it "
+		       "was made with (--guest)",
+		       w->path, w->guest_digest, img->path, img->digest);
+}
+
+static bool replay(const struct options *o, const struct witness *w, const struct image *img,
+		   const struct scenario *s, struct result *r, struct err *e)
+{
+	struct trace t = { .out = stdout, .colour = isatty(STDOUT_FILENO), .all = o->all };
+	struct schedule given = { 0 };
+	struct machine *m;
+	bool ok;
+
+	if (!schedule_decode(&given, w->schedule, e))
+		return err_prefix(e, "%s: schedule: ", w->path);
+	m = machine_new(img, s, e);
+	ok = m != NULL;
+	if (ok) {
+		if (o->trace)
+			trace_begin(&t, m);
+		ok = run_replay(m, &given, &r->observation, o->trace ? watch_trace : NULL, &t, e) ||
+		     err_prefix(e, "%s: ", w->path);
+	}
+	if (ok && o->trace)
+		trace_end(&t, m, &r->observation);
+	machine_free(m);
+	schedule_fini(&given);
+	if (ok)
+		cmd_judge(r);
+	return ok;
+}
+
+static int compare(const struct options *o, const struct witness *w, const struct result *r)
+{
+	const char *verdict = verdict_name(r->verdict);
+	bool same = !strcmp(verdict, w->verdict) && !strcmp(r->observation.digest, w->digest) &&
+		    r->observation.steps == w->steps;
+
+	if (o->json)
+		printf("{\"witness\":\"%s\",\"verdict\":\"%s\",\"recorded\":\"%s\","
+		       "\"digest\":\"%s\",\"steps\":%llu,\"same\":%s}\n",
+		       w->path, verdict, w->verdict, r->observation.digest,
+		       (unsigned long long)r->observation.steps, same ? "true" : "false");
+	else if (same)
+		printf("%s: %s again, %llu decisions, state %.12s: %s\n", w->path, verdict,
+		       (unsigned long long)r->observation.steps, r->observation.digest, r->reason);
+	else
+		printf("%s: NOT the same: recorded %s, %llu decisions, state %.12s; now %s, %llu, "
+		       "%.12s: %s\n",
+		       w->path, w->verdict, (unsigned long long)w->steps, w->digest, verdict,
+		       (unsigned long long)r->observation.steps, r->observation.digest, r->reason);
+	return same ? EXIT_AS_EXPECTED : EXIT_NOT_EXPECTED;
+}
+
+static int replay_file(const struct options *o, const struct image *img, const char *path)
+{
+	struct witness w = { 0 };
+	struct scenario s = { 0 };
+	struct result r = { .scenario = &s, .image = img };
+	struct err e = { 0 };
+	int status;
+
+	if (witness_load(&w, path, &e) && same_guest(&w, img, &e) &&
+	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), img, &e) &&
+	    replay(o, &w, img, &s, &r, &e))
+		status = compare(o, &w, &r);
+	else
+		status = cmd_fail(&e);
+	scenario_fini(&s);
+	witness_fini(&w);
+	return status;
+}
+
+int cmd_replay(const struct options *o)
+{
+	struct image img = { 0 };
+	struct err e = { 0 };
+	int worst = 0;
+
+	if (!cmd_load_image(&img, o, &e))
+		return cmd_fail(&e);
+	for (int i = 0; i < o->files; i++) {
+		int status = replay_file(o, &img, o->file[i]);
+
+		worst = status > worst ? status : worst;
+	}
+	image_fini(&img);
+	return worst;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* main.c - the command line. The only file that prints usage and exits. */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "guard.h"
+
+const char *argp_program_version = "crossmod " CROSSMOD_VERSION " (" CROSSMOD_COMMIT ")";
+
+struct command {
+	const char *name;
+	int (*run)(const struct options *o);
+	const char *accepts;	/* keys of the options below */
+	const char *args;
+	bool files;		/* takes files, at least one */
+	const char *doc;
+};
+
+#define KEY_GUEST 'g'
+#define KEY_ALL	  'a'
+
+static const struct argp_option all_options[] = {
+	{ "json", 'j', NULL, 0, "Print JSON, one object a line", 0 },
+	{ "output", 'o', "DIR", 0, "Write result files to DIR (default: results)", 0 },
+	{ "guest", KEY_GUEST, "FILE", 0, "The guest image (default: the one built with crossmod)", 0 },
+	{ "trace", 't', NULL, 0, "Print what each vCPU did, where it matters", 0 },
+	{ "all", KEY_ALL, NULL, 0, "With --trace: every instruction", 0 },
+	{ 0 },
+};
+
+static const struct command commands[] = {
+	{ "run", cmd_run, "jogta", "SCENARIO...", true,
+	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
+	{ "replay", cmd_replay, "jgta", "WITNESS...", true,
+	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
+	  "the same state." },
+	{ "check", cmd_check, "g", "SCENARIO...", true, "Validate scenarios; run nothing." },
+	{ "list", cmd_list, "jg", "", false, "List protocols, kinds of site and shipped scenarios." },
+	{ "probe", cmd_probe, "jg", "", false,
+	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
+	{ "bench", cmd_bench, "jg", "", false,
+	  "Measure crossmod's own layers against the raw KVM operations." },
+};
+
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const char top_doc[] =
+	"Can a CPU ever execute something that is neither the old nor the new instruction, hang, or "
+	"trap unexpectedly, while other CPUs patch?\v"
+	"Commands:\n"
+	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
+	"  replay WITNESS...    execute a recorded schedule again (--trace explains it)\n"
+	"  check SCENARIO...    validate scenarios only\n"
+	"  list                 protocols, kinds of site, scenarios\n"
+	"  probe                what this host can do, and its quirks\n"
+	"  bench                crossmod's layers against raw KVM\n\n"
+	"`crossmod COMMAND --help' tells more. Exit status: 0 every verdict as expected, 1 some not, "
+	"2 bad input, 3 host failure, 77 nothing could run here.";
+
+struct parse {
+	const struct command *command;
+	struct options *o;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+
+	switch (key) {
+	case 'j':
+		p->o->json = true;
+		return 0;
+	case 'o':
+		p->o->out = arg;
+		return 0;
+	case KEY_GUEST:
+		p->o->guest = arg;
+		return 0;
+	case 't':
+		p->o->trace = true;
+		return 0;
+	case KEY_ALL:
+		p->o->all = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!p->command->files)
+			argp_error(state, "'%s' takes no arguments, but there is '%s'",
+				   p->command->name, arg);
+		return ARGP_ERR_UNKNOWN;	/* all of them: ARGP_KEY_ARGS */
+	case ARGP_KEY_ARGS:
+		p->o->file = state->argv + state->next;
+		p->o->files = state->argc - state->next;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		if (p->command->files)
+			argp_error(state, "'%s' needs %s", p->command->name, p->command->args);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_top(int key, char *arg, struct argp_state *state)
+{
+	if (key == ARGP_KEY_NO_ARGS)
+		argp_usage(state);
+	if (key == ARGP_KEY_ARG)
+		argp_error(state, "unknown command '%s'", arg);
+	return 0;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+	struct argp_option options[sizeof(all_options) / sizeof(all_options[0])] = { 0 };
+	struct argp argp = { options, parse_option, c->args, c->doc, NULL, NULL, NULL };
+	struct options o = { .program = argv[0] };
+	struct parse p = { c, &o };
+	char name[32];
+	size_t n = 0;
+
+	for (size_t i = 0; all_options[i].name; i++)
+		if (strchr(c->accepts, all_options[i].key))
+			options[n++] = all_options[i];
+	snprintf(name, sizeof(name), "crossmod %s", c->name);
+	argv[1] = name;
+	argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &p);
+	guard_install();
+	return c->run(&o);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp top = { NULL, parse_top, "COMMAND [ARGUMENT...]", top_doc, NULL, NULL,
+					 NULL };
+
+	argp_err_exit_status = 2;
+	for (size_t i = 0; argc > 1 && i < NCOMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return run_command(&commands[i], argc, argv);
+	argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, NULL);
+	return 2;
+}
