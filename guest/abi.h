@@ -39,6 +39,9 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 /* The doorbell: one byte `out` to this port (x86), the reason as its value. */
 #define CM_DOORBELL_PORT 0xc3u
 
+/* Rung by the stepped entry stubs: an event has been delivered. The value says nothing. */
+#define CM_DELIVERY_PORT 0xc4u
+
 enum cm_door {
 	CM_DOOR_READY = 1,	/* booted; the machine is snapshotted here */
 	CM_DOOR_ROLE = 2,	/* control block read, about to play the role */
@@ -178,7 +181,7 @@ struct cm_abi {
 	uint32_t site_record_size;
 	uint64_t start;		/* entry of every vCPU, its mailbox in the first argument */
 	uint64_t vectors;	/* x86: 256 entry stubs, CM_VECTOR_STRIDE apart */
-	uint64_t common;	/* every stub ends here, the vector number pushed */
+	uint64_t vectors_stepped; /* the same, ringing CM_DELIVERY_PORT with the vector pushed */
 	uint64_t control;
 	uint64_t cpu;		/* struct cm_cpu [CM_MAX_VCPUS] */
 	uint64_t counts;	/* struct cm_counts [CM_MAX_VCPUS] */

@@ -34,7 +34,7 @@ struct cm_outcome cm_execute(struct cm_cpu *cpu, uint64_t text);
 uint64_t cm_user_function(uint64_t function, uint64_t argument);
 void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute__((noreturn));
 void cm_idle(void) __attribute__((noreturn));
-extern const uint8_t cm_user_call[], cm_vectors[], cm_vector_common[], cm_selfcheck[];
+extern const uint8_t cm_user_call[], cm_vectors[], cm_vectors_stepped[], cm_selfcheck[];
 
 /* <isa>/apic.c */
 void cm_apic_ipi(uint32_t target, uint32_t vector);

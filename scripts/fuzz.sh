@@ -27,11 +27,13 @@ for program in "$dir"/fuzz_*; do
 		;;
 	esac
 	echo "fuzz: $name for $seconds s"
-	if ! "$program" -max_total_time="$seconds" -max_len="$longest" -timeout=10 -verbosity=0 \
+	if ! "$program" -max_total_time="$seconds" -max_len="$longest" -timeout=10 -print_final_stats=1 \
 		-artifact_prefix="$dir/$name-" "$corpus" >"$dir/$name.log" 2>&1; then
 		tail -n 60 "$dir/$name.log"
 		echo "fuzz: $name failed; the input is beside $dir/$name.log" >&2
 		failed=1
+	else
+		echo "fuzz: $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/$name.log") inputs, nothing found"
 	fi
 done
 exit "$failed"

@@ -7,7 +7,7 @@ set -eu
 
 # clang, lld and llvm build and inspect the guests; gcc and the libraries build the host program;
 # the rest is for the tests and for `make lint`. libclang-rt is what -fsanitize=fuzzer links.
-packages="gcc make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
+packages="gcc libc6-dev make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
 	libxxhash-dev libcriterion-dev clang-format clang-tidy cppcheck shellcheck
 	libclang-rt-14-dev git ca-certificates"
 
@@ -23,7 +23,7 @@ say_kvm() {
 
 give_up() {
 	echo "setup: $1" >&2
-	# Unquoted on purpose: one line.
+	# Unquoted, so that it becomes one line.
 	# shellcheck disable=SC2086
 	echo "setup: needed are what Debian 12 calls" $packages >&2
 	exit 2
@@ -50,10 +50,15 @@ if [ "$(id -u)" -ne 0 ]; then
 	as_root=sudo
 fi
 echo "setup: installing$missing"
-# Through env, because sudo resets the environment. shellcheck disable=SC2086 for the word lists.
+
+# The settings go through env because sudo drops the environment; the timeout is for a fresh
+# machine, where another apt may be at work.
+apt() {
+	# No command at all when we are root.
+	# shellcheck disable=SC2086
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+}
+apt update || give_up "apt-get update failed"
 # shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
-# shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing ||
-	give_up "apt-get could not install:$missing"
+apt -y --no-install-recommends install $missing || give_up "apt-get could not install:$missing"
 say_kvm

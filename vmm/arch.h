@@ -42,7 +42,6 @@ struct quirks {
 	bool int3_cpl0_fails;		/* INT3 at CPL0 is not emulated: injected instead */
 	bool step_cpl3_via_guest;	/* a step at CPL3 ends in the guest's own #DB, not in an exit */
 	bool iret_runs_on;		/* a step over IRET does not stop behind it */
-	bool delivery_runs_on;		/* a step does not stop at the handler: a breakpoint does */
 	double cpl0_ns;			/* measured: one instruction of guest code at CPL0 */
 };
 
@@ -58,7 +57,7 @@ const struct quirk_info *arch_quirks(void);
 
 enum exit_kind {
 	EXIT_STEPPED,	/* one instruction was executed, or a fault was delivered instead of it */
-	EXIT_DELIVERED,	/* the vCPU stands at cm_vector_common with (vector) pushed */
+	EXIT_DELIVERED,	/* the vCPU stands in the entry stub of (vector), the frame pushed */
 	EXIT_DOOR,	/* doorbell (reason); the vCPU stands behind the instruction */
 	EXIT_HALT,
 	EXIT_SHUTDOWN,	/* triple fault */

@@ -18,7 +18,7 @@ struct bench_env {
 	uint32_t cores;		/* how many of them differ */
 };
 
-/* What was done in how long, summed over the chunks of one run. */
+/* What was done in how long. */
 struct bench_tally {
 	double amount;
 	double seconds;

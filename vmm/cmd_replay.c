@@ -62,12 +62,12 @@ static int compare(const struct options *o, const struct witness *w, const struc
 	bool same = !strcmp(verdict, w->verdict) && !strcmp(r->observation.digest, w->digest) &&
 		    r->observation.steps == w->steps;
 
-	if (o->json)
-		printf("{\"witness\":\"%s\",\"verdict\":\"%s\",\"recorded\":\"%s\","
-		       "\"digest\":\"%s\",\"steps\":%llu,\"same\":%s}\n",
-		       w->path, verdict, w->verdict, r->observation.digest,
-		       (unsigned long long)r->observation.steps, same ? "true" : "false");
-	else if (same)
+	if (o->json) {
+		char *line = report_replay(w, r, same);
+
+		puts(line ? line : "{}");
+		free(line);
+	} else if (same)
 		printf("%s: %s again, %llu decisions, state %.12s: %s\n", w->path, verdict,
 		       (unsigned long long)r->observation.steps, r->observation.digest, r->reason);
 	else

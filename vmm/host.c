@@ -164,24 +164,12 @@ void host_read(struct host *h)
 
 const char *host_quirks(const struct host *h, char *buf, size_t size)
 {
-	const struct quirks *q = &h->quirks;
-	const struct {
-		bool in_force;
-		const char *word;
-	} words[] = {
-		{ q->no_sync_regs, "no-sync-regs" },
-		{ q->cpl0_emulated, "cpl0-emulated" },
-		{ q->int3_cpl0_fails, "int3-cpl0-injected" },
-		{ q->step_cpl3_via_guest, "step-cpl3-via-guest-db" },
-		{ q->iret_runs_on, "iret-runs-on" },
-		{ q->delivery_runs_on, "delivery-needs-breakpoint" },
-	};
 	size_t used = 0;
 
 	snprintf(buf, size, "%s", h->quirks_known ? "none" : "unknown");
-	for (size_t i = 0; h->quirks_known && i < sizeof(words) / sizeof(words[0]); i++)
-		if (words[i].in_force && used < size)
+	for (const struct quirk_info *q = arch_quirks(); h->quirks_known && q->name; q++)
+		if (q->in_force(&h->quirks) && used < size)
 			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "," : "",
-						 words[i].word);
+						 q->name);
 	return buf;
 }

@@ -64,7 +64,7 @@ static bool check_sizes(const struct image *img, struct err *e)
 static bool check_addresses(const struct image *img, struct err *e)
 {
 	const struct cm_abi *abi = &img->abi;
-	/* What is asked of vectors and common beyond x86 is for its backend to say. */
+	/* What is asked of the vectors beyond x86 is for its backend to say. */
 	uint64_t vectors_size = abi->isa == CM_ISA_X86_64 ? 256 * CM_VECTOR_STRIDE : 1;
 	uint64_t ghost_size = abi->ghost_end - abi->ghost_start;
 	const struct {
@@ -74,7 +74,7 @@ static bool check_addresses(const struct image *img, struct err *e)
 	} places[] = {
 		{ "start", abi->start, 1, 1, true },
 		{ "vectors", abi->vectors, vectors_size, 1, true },
-		{ "common", abi->common, 1, 1, true },
+		{ "vectors_stepped", abi->vectors_stepped, vectors_size, 1, true },
 		{ "loop", abi->loop, 1, 1, true },
 		{ "selfcheck", abi->selfcheck ? abi->selfcheck : abi->start, 1, 1, true },
 		{ "control", abi->control, sizeof(struct cm_control), 8, false },

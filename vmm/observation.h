@@ -35,7 +35,7 @@ struct violation {
 	enum violation_kind kind;
 	uint32_t vcpu;
 	uint64_t step;		/* stepped: number of the decision after which it was seen */
-	char text[200];		/* one sentence, symbols resolved */
+	char text[320];		/* one sentence, symbols resolved */
 	struct cm_event event;	/* as the guest recorded it; zero when the guest could not */
 };
 

@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bench.h"
 #include "err.h"
+#include "probe.h"
 #include "result.h"
 
 /* "format" of a result file. */
@@ -67,5 +69,11 @@ const char *report_alignment(uint64_t address, uint32_t length, char *buf, size_
 const char *report_violation(enum violation_kind kind);
 /* Of sites, by every vCPU. */
 uint64_t report_executions(const struct observation *o);
+
+/* The JSON of the other commands. Heap strings, freed by the caller; NULL: out of memory. */
+char *report_list(const struct image *img, const struct scenario *s, size_t n);
+char *report_probe(const struct probe *p);
+char *report_bench(const struct bench_figure *f, size_t n);
+char *report_replay(const struct witness *w, const struct result *r, bool same);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #define CPU_RECOVER_IP	8
 #define CPU_RECOVER_SP	16
+#define DELIVERY_PORT	0xc4	/* CM_DELIVERY_PORT */
 #define SS_USER		0x1b
 #define CS_USER		0x23
 #define FLAGS_USER	0x202
@@ -14,27 +15,44 @@
 	.text
 
 /*
- * One stub a vector, 16 bytes each (CM_VECTOR_STRIDE). Every delivery ends up
- * at cm_vector_common with the vector number and an error code pushed; the
- * machine takes that for the end of the delivery step.
+ * One stub a vector, 16 bytes each (CM_VECTOR_STRIDE): push an error code
+ * where the processor pushed none, push the vector number, go on.
  */
-	.globl	cm_vectors
-	.balign	16
-cm_vectors:
-	.set	vector, 0
-	.rept	256
+.macro stub number, door=0
 	.balign	16, 0xcc
-	.if	(vector == 8) | ((vector >= 10) & (vector <= 14)) | (vector == 17) | (vector == 21)
-	nop
-	nop
-	.else
+	.if	(\number != 8) & ((\number < 10) | (\number > 14)) & (\number != 17) & (\number != 21)
 	pushq	$0
 	.endif
-	pushq	$vector
+	pushq	$\number
+	.if	\door
+	outb	%al, $DELIVERY_PORT
+	.endif
 	jmp	cm_vector_common
+.endm
+
+.macro stubs door=0
+	.set	vector, 0
+	.rept	256
+	stub	vector, \door
 	.set	vector, vector + 1
 	.endr
 	.balign	16, 0xcc
+.endm
+
+	.globl	cm_vectors
+	.balign	16
+cm_vectors:
+	stubs
+
+/*
+ * The same with a doorbell, for a guest under a schedule: whatever a KVM does
+ * with a single step that delivers an event (stop in front of the handler,
+ * behind its first instruction, or not at all), the vCPU exits here, with the
+ * frame and the vector pushed and every register as it was.
+ */
+	.globl	cm_vectors_stepped
+cm_vectors_stepped:
+	stubs	1
 
 	.globl	cm_vector_common
 	.type	cm_vector_common, @function

@@ -104,10 +104,12 @@ static uint64_t build_page_tables(struct tables *t, uint32_t id)
 /* Interrupt gates for every vector; #BP and #UD may be raised from CPL3. */
 static void build_idt(struct vm *vm)
 {
+	const struct cm_abi *abi = &vm->image->abi;
+	uint64_t stubs = vm->kind == VM_STEPPED ? abi->vectors_stepped : abi->vectors;
 	uint64_t *idt = (uint64_t *)(void *)(vm->system + SYSTEM_IDT);
 
 	for (uint32_t n = 0; n < 256; n++) {
-		uint64_t at = vm->image->abi.vectors + (uint64_t)n * CM_VECTOR_STRIDE;
+		uint64_t at = stubs + (uint64_t)n * CM_VECTOR_STRIDE;
 		uint64_t dpl = n == X86_VECTOR_BP ? 3 : 0;
 		uint64_t ist = n == X86_VECTOR_NMI ? 1 : n == 8 ? 2 : 0;
 

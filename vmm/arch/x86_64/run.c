@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define STUBS_SIZE (256u * CM_VECTOR_STRIDE)
+#define STEPPING   (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)
 
 /* What a vector stub and the processor leave on the stack, from the stack pointer up. */
 struct pushed {
@@ -22,10 +23,6 @@ bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e)
 
 	if (v->debug == control)
 		return true;
-	if (control & KVM_GUESTDBG_USE_HW_BP) {
-		dbg.arch.debugreg[0] = v->vm->image->abi.common;
-		dbg.arch.debugreg[7] = 0x402;	/* G0, GE; execute, one byte */
-	}
 	if (!kvm_call(v->fd, KVM_SET_GUEST_DEBUG, &dbg, e))
 		return false;
 	v->debug = control;
@@ -112,32 +109,39 @@ static bool at_int3(const struct vcpu *v)
 	return text && *text == 0xcc;
 }
 
-static bool in_stubs(const struct vcpu *v)
+/* The vector whose entry stub the vCPU stands in, or -1. */
+static int stub_of(const struct vcpu *v)
 {
-	uint64_t offset = v->regs->rip - v->vm->image->abi.vectors;
+	uint64_t offset = v->regs->rip - v->vm->image->abi.vectors_stepped;
 
-	return offset < STUBS_SIZE || v->regs->rip == v->vm->image->abi.common;
+	return v->vm->kind == VM_STEPPED && offset < STUBS_SIZE ? (int)(offset / CM_VECTOR_STRIDE) :
+								  -1;
+}
+
+static bool rang(const struct kvm_run *run, uint16_t port)
+{
+	return run->exit_reason == KVM_EXIT_IO && run->io.direction == KVM_EXIT_IO_OUT &&
+	       run->io.port == port && run->io.size == 1;
 }
 
 /*
- * Through the stub to cm_vector_common. The trap flag we step with must not
- * be seen by the guest: it is taken out of the pushed flags.
+ * Through the stub to its doorbell. The trap flag we step with must not be
+ * seen by the guest: it is taken out of the pushed flags.
  */
 static bool finish_delivery(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	struct pushed *frame;
 	bool kicked;
 
-	for (int i = 0; v->regs->rip != v->vm->image->abi.common; i++) {
-		if (i > 4 || !in_stubs(v))
+	for (int i = 0; !rang(v->run, CM_DELIVERY_PORT); i++) {
+		if (i > 4 || stub_of(v) < 0)
 			return err_set(e, ERR_HOST, "vCPU %u left the vector stubs at %#llx", v->id,
 				       (unsigned long long)v->regs->rip);
-		v->regs->rflags |= X86_TF;
-		v->dirty |= KVM_SYNC_X86_REGS;
 		if (!x86_enter(v, &kicked, e))
 			return false;
-		v->regs->rflags &= ~(uint64_t)X86_TF;
 	}
+	if (!settle(v, e))
+		return false;
 	frame = x86_host(v->vm, v->regs->rsp, sizeof(*frame));
 	if (!frame) {
 		/* The guest's stack pointer was wild; the push would have faulted. */
@@ -191,8 +195,9 @@ static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	const struct kvm_run *run = v->run;
 
-	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != CM_DOORBELL_PORT ||
-	    run->io.size != 1)
+	if (rang(run, CM_DELIVERY_PORT))
+		return finish_delivery(v, x, e);
+	if (!rang(run, CM_DOORBELL_PORT))
 		return err_set(e, ERR_HOST, "unexpected port I/O, port %#x, vCPU %u at %#llx",
 			       run->io.port, v->id, (unsigned long long)v->regs->rip);
 	x->kind = EXIT_DOOR;
@@ -206,7 +211,7 @@ static bool classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 
 	switch (v->run->exit_reason) {
 	case KVM_EXIT_DEBUG:
-		if (in_stubs(v))
+		if (stub_of(v) >= 0)
 			return finish_delivery(v, x, e);
 		x->kind = EXIT_STEPPED;
 		return true;
@@ -247,58 +252,40 @@ bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	return true;
 }
 
-static uint32_t stepping(const struct vcpu *v)
-{
-	uint32_t control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+/*
+ * Where a step at CPL3 raises the guest's own #DB, the delivery is undone:
+ * the vCPU stands behind the instruction again, its trap stack as it was. The
+ * stub may have pushed its words already, or not; the frame is at the top.
+ */
+struct user_step {
+	struct kvm_segment cs, ss;
+	uint8_t *top;		/* of the trap stack */
+	uint8_t below[sizeof(struct pushed)];
+};
 
-	if (v->vm->quirks.delivery_runs_on)
-		control |= KVM_GUESTDBG_USE_HW_BP;
-	return control;
+static void before_user_step(struct vcpu *v, struct user_step *u)
+{
+	uint64_t stack = v->vm->image->abi.stacks +
+			 ((uint64_t)v->id * CM_STACKS + CM_STACK_TRAP) * (uint64_t)CM_STACK_SIZE;
+
+	u->cs = v->sregs->cs;
+	u->ss = v->sregs->ss;
+	u->top = (uint8_t *)x86_host(v->vm, stack, CM_STACK_SIZE) + CM_STACK_SIZE;
+	memcpy(u->below, u->top - sizeof(u->below), sizeof(u->below));
 }
 
-/*
- * Where a step at CPL3 raises the guest's own #DB, that delivery is undone:
- * the vCPU stands behind the instruction again and its trap stack is as it was.
- */
-static void undo_guest_db(struct vcpu *v, const struct kvm_sregs *before, const uint8_t *stack)
+static void undo_guest_db(struct vcpu *v, const struct user_step *u)
 {
-	struct pushed *frame = x86_host(v->vm, v->regs->rsp, sizeof(*frame));
-	struct pushed f = *frame;
+	struct pushed f;
 
-	memcpy(frame, stack, sizeof(f));
+	memcpy(&f, u->top - sizeof(f), sizeof(f));
+	memcpy(u->top - sizeof(u->below), u->below, sizeof(u->below));
 	v->regs->rip = f.ip;
 	v->regs->rsp = f.sp;
 	v->regs->rflags = f.flags & ~(uint64_t)X86_TF;
-	v->sregs->cs = before->cs;
-	v->sregs->ss = before->ss;
+	v->sregs->cs = u->cs;
+	v->sregs->ss = u->ss;
 	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-}
-
-static bool step_user(struct vcpu *v, struct vcpu_exit *x, struct err *e)
-{
-	const struct image *img = v->vm->image;
-	uint64_t top = img->abi.stacks +
-		       ((uint64_t)v->id * CM_STACKS + CM_STACK_TRAP + 1) * (uint64_t)CM_STACK_SIZE;
-	struct kvm_sregs before = *v->sregs;
-	uint8_t stack[sizeof(struct pushed)];
-	bool kicked;
-
-	memcpy(stack, x86_host(v->vm, top - sizeof(stack), sizeof(stack)), sizeof(stack));
-	if (!x86_enter(v, &kicked, e))
-		return false;
-	v->regs->rflags &= ~(uint64_t)X86_TF;
-	if (kicked) {
-		x->kind = EXIT_KICKED;
-		return true;
-	}
-	if (!classify(v, x, e))
-		return false;
-	if (x->kind == EXIT_DELIVERED && x->vector == X86_VECTOR_DB) {
-		undo_guest_db(v, &before, stack);
-		memset(x, 0, sizeof(*x));
-		x->kind = EXIT_STEPPED;
-	}
-	return true;
 }
 
 /*
@@ -334,26 +321,30 @@ static bool do_iret(struct vcpu *v)
 
 bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
-	bool kicked;
+	bool user = vcpu_cpl(v) == 3, kicked;
+	struct user_step before;
 
 	memset(x, 0, sizeof(*x));
-	if (v->vm->quirks.iret_runs_on && vcpu_cpl(v) == 0 && do_iret(v)) {
+	if (!user && v->vm->quirks.iret_runs_on && do_iret(v)) {
 		x->kind = EXIT_STEPPED;
 		return true;
 	}
-	if (!x86_set_debug(v, stepping(v), e))
+	if (!x86_set_debug(v, STEPPING, e))
 		return false;
+	if (user)
+		before_user_step(v, &before);
 	v->regs->rflags |= X86_TF;
-	if (v->regs->rip == v->vm->image->abi.common)
-		v->regs->rflags |= X86_RF;	/* past our own breakpoint */
 	v->dirty |= KVM_SYNC_X86_REGS;
-	if (vcpu_cpl(v) == 3)
-		return step_user(v, x, e);
 	if (!x86_enter(v, &kicked, e))
 		return false;
-	v->regs->rflags &= ~(uint64_t)(X86_TF | X86_RF);
+	v->regs->rflags &= ~(uint64_t)X86_TF;
 	if (kicked) {
 		x->kind = EXIT_KICKED;
+		return true;
+	}
+	if (user && v->vm->quirks.step_cpl3_via_guest && stub_of(v) == X86_VECTOR_DB) {
+		undo_guest_db(v, &before);
+		x->kind = EXIT_STEPPED;
 		return true;
 	}
 	return classify(v, x, e);
@@ -364,7 +355,7 @@ bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, str
 	bool kicked;
 
 	memset(x, 0, sizeof(*x));
-	if (!x86_set_debug(v, stepping(v), e))
+	if (!x86_set_debug(v, STEPPING, e))
 		return false;
 	if (kind == EVENT_NMI) {
 		v->events->nmi.pending = 1;

@@ -65,25 +65,6 @@ static bool check_step_cpl0(struct vcpu *v, const struct vcpu_state *ready, stru
 	return true;
 }
 
-/* Does a step that delivers an event stop in the handler, or run on through it? */
-static bool check_delivery(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
-			   struct err *e)
-{
-	const struct cm_abi *abi = &v->vm->image->abi;
-	bool kicked;
-
-	at(v, ready, abi->selfcheck, 0);
-	if (!x86_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
-		return false;
-	v->events->nmi.pending = 1;
-	v->events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
-	if (!x86_enter(v, &kicked, e))
-		return false;
-	q->delivery_runs_on = v->regs->rip - abi->vectors >= 256u * CM_VECTOR_STRIDE &&
-			      v->regs->rip != abi->common;
-	return true;
-}
-
 static bool check_int3_cpl0(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
 			    struct err *e)
 {
@@ -189,8 +170,10 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 		if (!vcpu_step(v, &x, e))
 			return false;
 		if (x.kind != EXIT_DELIVERED || x.vector != X86_VECTOR_BP || x.pushed_ip != int3 + 1)
-			return err_set(e, ERR_UNSUPPORTED, "INT3 at CPL%u is not delivered here",
-				       cpl);
+			return err_set(e, ERR_UNSUPPORTED,
+				       "INT3 at CPL%u is not delivered exactly here (exit %d, vector "
+				       "%u, at %#llx)",
+				       cpl, x.kind, x.vector, v->regs->rip);
 		at(v, ready, ip, cpl);
 		if (!vcpu_deliver(v, EVENT_NMI, &x, e))
 			return false;
@@ -205,8 +188,7 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 {
 	struct quirks *q = &v->vm->quirks;
 
-	return check_step_cpl0(v, ready, e) && check_delivery(v, ready, q, e) &&
-	       check_int3_cpl0(v, ready, q, e) && check_step_cpl3(v, ready, q, e) &&
+	return check_step_cpl0(v, ready, e) && check_int3_cpl0(v, ready, q, e) && check_step_cpl3(v, ready, q, e) &&
 	       check_iret(v, ready, q, e) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
 
@@ -274,7 +256,6 @@ IN_FORCE(cpl0_emulated)
 IN_FORCE(int3_cpl0_fails)
 IN_FORCE(step_cpl3_via_guest)
 IN_FORCE(iret_runs_on)
-IN_FORCE(delivery_runs_on)
 
 const struct quirk_info *arch_quirks(void)
 {
@@ -290,8 +271,6 @@ const struct quirk_info *arch_quirks(void)
 		  "the delivery of the guest's own #DB is undone" },
 		{ "iret-emulated", iret_runs_on_on, "one step over IRET to CPL0, one to CPL3",
 		  "the frame is popped and NMIs are unmasked by crossmod" },
-		{ "delivery-needs-breakpoint", delivery_runs_on_on, "one step that delivers an NMI",
-		  "a hardware breakpoint on the handlers' common entry" },
 		{ 0 },
 	};
 
