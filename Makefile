@@ -192,7 +192,7 @@ fmt:
 
 fmt-check:
 	$(call say,FMT,$(words $(TREE_C)) files)
-	$(Q)clang-format --dry-run --Werror $(TREE_C)
+	$(Q)clang-format --dry-run --Werror --ferror-limit=2 $(TREE_C)
 
 # For clangd and clang-tidy, both of which look in build/ too.
 command = {"directory": "$(CURDIR)", "file": "$(2)", "command": "$(subst ",\",$(1) -c $(2))"}

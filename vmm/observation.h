@@ -26,6 +26,7 @@ enum run_end {
 	END_COMPLETE,		/* every role was played to its end, or the time asked for is up */
 	END_VIOLATION,		/* stepped: stopped at the first one */
 	END_STEPS,		/* stepped: max_steps */
+	END_REPEATS,		/* stepped: a state came back, so this schedule never ends */
 	END_HUNG,		/* the watchdog fired: a vCPU did not exit */
 	END_INTERRUPTED,	/* Ctrl-C */
 	END_UNSUPPORTED,

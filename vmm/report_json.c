@@ -326,6 +326,7 @@ static void put_seen(json_t *o, const struct observation *seen)
 		[END_COMPLETE] = "complete",
 		[END_VIOLATION] = "violation",
 		[END_STEPS] = "steps",
+		[END_REPEATS] = "repeats",
 		[END_HUNG] = "hung",
 		[END_INTERRUPTED] = "interrupted",
 		[END_UNSUPPORTED] = "unsupported",

@@ -18,6 +18,15 @@ struct armed {
 	bool over;
 };
 
+/* A state to be recognised when it comes back (Brent's algorithm: kept at powers of two). */
+struct landmark {
+	uint64_t steps;
+	uint64_t due;		/* the decision at which the next one is taken */
+	uint32_t next;
+	uint64_t pc[CM_MAX_VCPUS];
+	char digest[33];
+};
+
 struct player {
 	struct machine *m;
 	const struct scenario *s;
@@ -29,6 +38,7 @@ struct player {
 	const struct schedule *given;	/* replay */
 	uint64_t stalled_until[CM_MAX_VCPUS];
 	uint32_t next;	/* round-robin */
+	struct landmark landmark;
 	bool ended;
 };
 
@@ -247,6 +257,46 @@ static bool play_move(struct player *p, const struct move *mv, struct err *e)
 	return decide(p, &a, &r, e);
 }
 
+static bool at_landmark(const struct player *p)
+{
+	const struct landmark *l = &p->landmark;
+	char digest[33];
+
+	if (!l->steps || l->next != p->next)
+		return false;
+	for (uint32_t i = 0; i < p->s->vcpus; i++)
+		if (l->pc[i] != machine_pc(p->m, i))
+			return false;
+	machine_digest(p->m, digest);
+	return !strcmp(digest, l->digest);
+}
+
+static void take_landmark(struct player *p)
+{
+	struct landmark *l = &p->landmark;
+
+	l->steps = p->m->steps;
+	l->due = 2 * p->m->steps;
+	l->next = p->next;
+	for (uint32_t i = 0; i < p->s->vcpus; i++)
+		l->pc[i] = machine_pc(p->m, i);
+	machine_digest(p->m, l->digest);
+}
+
+/* In turn, with nothing left to inject, the same state means the same future: it never ends. */
+static void look_for_repetition(struct player *p)
+{
+	for (size_t i = 0; i < p->s->ninjections; i++)
+		if (!p->injection[i].over)
+			return;
+	if (at_landmark(p)) {
+		p->ended = true;
+		p->o->end = END_REPEATS;
+	} else if (p->m->steps >= p->landmark.due) {
+		take_landmark(p);
+	}
+}
+
 /* The moves, then everybody in turn until nobody has anything left to do. */
 static bool play(struct player *p, struct err *e)
 {
@@ -259,9 +309,12 @@ static bool play(struct player *p, struct err *e)
 	for (size_t i = 0; i < p->s->nmoves && !p->ended; i++)
 		if (!play_move(p, &p->s->move[i], e))
 			return err_prefix(e, "%s: $.schedule[%zu]: ", p->s->path, i);
-	while (!p->ended && moved)
+	while (!p->ended && moved) {
 		if (!move_any(p, &r, &moved, e))
 			return false;
+		if (!p->ended && moved)
+			look_for_repetition(p);
+	}
 	if (!p->ended)
 		p->o->end = machine_finished(p->m) ? END_COMPLETE : END_STEPS;
 	return true;

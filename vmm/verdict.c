@@ -159,6 +159,11 @@ static enum verdict of_early_end(const struct observation *o, struct out *out)
 	case END_STEPS:
 		return say(out, VERDICT_INCONCLUSIVE,
 			   "the bound on steps ended it after %" PRIu64 " decisions", o->steps);
+	case END_REPEATS:
+		return say(out, VERDICT_INCONCLUSIVE,
+			   "the same state came back after %" PRIu64
+			   " decisions: with everybody in turn this run never ends",
+			   o->steps);
 	case END_INTERRUPTED:
 		if (o->stepped)
 			return say(out, VERDICT_INCONCLUSIVE,

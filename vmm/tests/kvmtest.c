@@ -20,10 +20,11 @@ const struct image *kvmtest_image(void)
 		return &image;
 	snprintf(path, sizeof(path), "%s/guest-x86_64.elf", build ? build : "build");
 	if (access(path, R_OK))
-		cr_fatal("%s: no guest image; build it with `make guest`, or set CROSSMOD_BUILD",
-			 path);
+		cr_assert_fail(
+			"%s: no guest image; build it with `make guest`, or set CROSSMOD_BUILD",
+			path);
 	if (!image_load(&image, path, &e))
-		cr_fatal("%s", e.text);
+		cr_assert_fail("%s", e.text);
 	return &image;
 }
 
@@ -33,14 +34,14 @@ uint64_t kvmtest_address(const char *symbol)
 	uint64_t address = 0;
 
 	if (!image_resolve(kvmtest_image(), symbol, &address, &e))
-		cr_fatal("%s", e.text);
+		cr_assert_fail("%s", e.text);
 	return address;
 }
 
 void kvmtest_skip_or_fail(const struct err *e)
 {
 	if (e->code != ERR_UNSUPPORTED)
-		cr_fatal("%s", e->text);
+		cr_assert_fail("%s", e->text);
 	fprintf(stderr, "SKIPPED: %s\n", e->text);
 	cr_skip_test("%s", e->text);
 }
@@ -64,7 +65,7 @@ static void parse(struct scenario *s, const char *format, va_list ap)
 		*p = *p == '\'' ? '"' : *p;
 	snprintf(text, sizeof(text), "{\"why\": \"a test\", \"expect\": \"not-seen\", %s}", body);
 	if (!scenario_parse(s, "test.json", text, strlen(text), kvmtest_image(), &e))
-		cr_fatal("%s", e.text);
+		cr_assert_fail("%s", e.text);
 }
 
 void kvmtest_scenario(struct scenario *s, const char *format, ...)
@@ -103,7 +104,7 @@ void rig_load(struct rig *r, const char *path)
 
 	memset(r, 0, sizeof(*r));
 	if (!scenario_load(&r->scenario, path, kvmtest_image(), &e))
-		cr_fatal("%s (tests run in the top directory)", e.text);
+		cr_assert_fail("%s (tests run in the top directory)", e.text);
 	boot(r);
 }
 
@@ -121,7 +122,7 @@ void rig_reset(struct rig *r)
 	schedule_fini(&r->taken);
 	memset(&r->taken, 0, sizeof(r->taken));
 	if (!machine_reset(r->machine, &r->observation, &e))
-		cr_fatal("%s", e.text);
+		cr_assert_fail("%s", e.text);
 }
 
 struct step_report rig_try(struct rig *r, const struct action *a)
@@ -130,7 +131,7 @@ struct step_report rig_try(struct rig *r, const struct action *a)
 	struct err e = { 0 };
 
 	if (!machine_apply(r->machine, a, &report, &e))
-		cr_fatal("decision %llu: %s", (unsigned long long)r->machine->steps, e.text);
+		cr_assert_fail("decision %llu: %s", (unsigned long long)r->machine->steps, e.text);
 	schedule_add(&r->taken, &report.action);
 	return report;
 }
@@ -217,7 +218,7 @@ enum verdict rig_play(struct rig *r, step_watcher watch, void *arg)
 	schedule_fini(&r->taken);
 	memset(&r->taken, 0, sizeof(r->taken));
 	if (!run_stepped(r->machine, &r->observation, &r->taken, watch, arg, &e))
-		cr_fatal("%s", e.text);
+		cr_assert_fail("%s", e.text);
 	return verdict_of(&r->observation, reason, sizeof(reason));
 }
 
@@ -226,7 +227,7 @@ void rig_replay(struct rig *r, const struct schedule *given)
 	struct err e = { 0 };
 
 	if (!run_replay(r->machine, given, &r->observation, NULL, NULL, &e))
-		cr_fatal("%s", e.text);
+		cr_assert_fail("%s", e.text);
 }
 
 struct step_report rig_step_mixed(struct rig *r, uint32_t vcpu, uint32_t mask)

@@ -141,7 +141,7 @@ static bool check_emulated(struct vcpu *v, const struct vcpu_state *ready, struc
 
 	if (few < 0 || many < 0)
 		return false;
-	q->cpl0_ns = (many - few) / 800;
+	q->cpl0_ns = many > few ? (many - few) / 800 : 0;
 	q->cpl0_emulated = q->cpl0_ns > EMULATED_NS;
 	return true;
 }
