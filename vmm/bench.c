@@ -26,7 +26,7 @@
 #include "machine.h"
 #include "stats.h"
 
-#define START_VCPUS	2u
+#define START_VCPUS	  2u
 #define START_PATIENCE_MS 10000
 #define CHUNKS_MAX	  128u
 
@@ -310,7 +310,7 @@ static bool run_pairs(const struct bench_measure *m, void *state, uint32_t runs,
 {
 	double ours[BENCH_RUNS], raw[BENCH_RUNS], ratio[BENCH_RUNS], unused[2];
 
-	if (!run_pair(m, state, 1, &unused[0], &unused[1], e))	/* warms both up */
+	if (!run_pair(m, state, 1, &unused[0], &unused[1], e)) /* warms both up */
 		return false;
 	for (uint32_t i = 0; i < runs; i++) {
 		if (!run_pair(m, state, chunks, &ours[i], &raw[i], e))

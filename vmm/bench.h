@@ -16,17 +16,17 @@
 
 /* One figure: ours against the raw operation, in (unit), medians of paired runs. */
 struct bench_figure {
-	const char *name;	/* step_efficiency, free_run_ratio, nmi_ratio, startup_ratio */
-	const char *what;	/* one line: what is divided by what */
-	const char *unit;	/* "1/s", "ms" */
+	const char *name; /* step_efficiency, free_run_ratio, nmi_ratio, startup_ratio */
+	const char *what; /* one line: what is divided by what */
+	const char *unit; /* "1/s", "ms" */
 	double ours;
 	double raw;
-	double ratio;		/* median of the pairs' ratios */
-	double low, high;	/* smallest and largest of them */
+	double ratio;	  /* median of the pairs' ratios */
+	double low, high; /* smallest and largest of them */
 	double target;
-	bool at_most;		/* the target is an upper bound */
+	bool at_most; /* the target is an upper bound */
 	bool met;
-	char unsupported[160];	/* why there is no figure; "" = there is */
+	char unsupported[160]; /* why there is no figure; "" = there is */
 };
 
 #define BENCH_MAX 8u

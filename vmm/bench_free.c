@@ -36,7 +36,7 @@ struct guest {
 	bool running;
 	struct vcpu_exit last;
 	struct err err;
-	uint8_t *native_image;	/* mapped into this process where the guest has it */
+	uint8_t *native_image; /* mapped into this process where the guest has it */
 	uint8_t *native_text;
 	struct cm_control *native_control;
 	struct cm_counts *native_counts;
@@ -106,7 +106,7 @@ static bool guest_boot(struct guest *g, struct err *e)
 	guard_watch(g->vm, g->scenario.vcpus, BOOT_SECONDS);
 	ok = vm_boot(g->vm, e) && setup_guest(g->vm, image, &g->scenario, g->site, e);
 	guard_release();
-	setup_mailbox(g->vm, image, BENCH_VCPU)->calls = 0;	/* until stopped */
+	setup_mailbox(g->vm, image, BENCH_VCPU)->calls = 0; /* until stopped */
 	g->counts = setup_counts(g->vm, image, BENCH_VCPU);
 	return ok;
 }
@@ -137,7 +137,7 @@ static uint8_t *map_at(uint64_t address, size_t size, struct err *e)
 	if (at != MAP_FAILED && at == want)
 		return at;
 	if (at != MAP_FAILED)
-		munmap(at, size);	/* a kernel before 4.17 takes the address for a hint */
+		munmap(at, size); /* a kernel before 4.17 takes the address for a hint */
 	err_set(e, ERR_UNSUPPORTED, "the guest's address %#llx is taken in this process: %s",
 		(unsigned long long)address, strerror(at == MAP_FAILED ? errno : EEXIST));
 	return NULL;

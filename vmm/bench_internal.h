@@ -9,13 +9,13 @@
 #include "bench.h"
 #include "scenario.h"
 
-#define BENCH_VCPU 1u	/* the one that executes; vCPU 0, the patcher, is never run */
+#define BENCH_VCPU 1u /* the one that executes; vCPU 0, the patcher, is never run */
 
 struct bench_env {
 	const struct image *image;
 	const char *self;
-	int core[2];		/* of this thread, and of the vCPU's or the native loop's */
-	uint32_t cores;		/* how many of them differ */
+	int core[2];	/* of this thread, and of the vCPU's or the native loop's */
+	uint32_t cores; /* how many of them differ */
 };
 
 /* What was done in how long. */
@@ -33,7 +33,7 @@ struct bench_measure {
 	const char *what;
 	const char *unit;
 	double target;
-	bool at_most;		/* and the figure is time an operation, not operations a time */
+	bool at_most; /* and the figure is time an operation, not operations a time */
 	uint32_t chunks;
 	double amount;
 	void *(*begin)(const struct bench_env *env, struct err *e);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "trace.h"
+
 int cmd_fail(const struct err *e)
 {
 	fprintf(stderr, "crossmod: %s\n", e->text);
@@ -115,6 +117,11 @@ const char *cmd_scenario_dir(void)
 	if (!access(CROSSMOD_DATADIR "/scenarios", R_OK | X_OK))
 		return CROSSMOD_DATADIR "/scenarios";
 	return NULL;
+}
+
+void cmd_trace(void *arg, struct machine *m, const struct step_report *r)
+{
+	trace_step(arg, m, r);
 }
 
 void cmd_judge(struct result *r)

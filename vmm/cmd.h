@@ -18,6 +18,7 @@ struct options {
 	bool json;
 	bool trace;
 	bool all;		/* trace every instruction */
+	bool markdown;
 	const char *out;	/* -o; NULL: the command's own default */
 	const char *guest;	/* --guest; NULL: the one built with the program */
 	char **file;
@@ -49,6 +50,9 @@ void cmd_free_paths(struct paths *p);
 
 /* Where the shipped scenarios are: ./scenarios, or the installed ones; NULL: neither. */
 const char *cmd_scenario_dir(void);
+
+/* A step_watcher: (arg) is a struct trace. */
+void cmd_trace(void *arg, struct machine *m, const struct step_report *r);
 
 /* Verdict, reason and as_expected from the observation. */
 void cmd_judge(struct result *r);

@@ -14,11 +14,6 @@
 #include "report.h"
 #include "trace.h"
 
-static void watch_trace(void *arg, struct machine *m, const struct step_report *r)
-{
-	trace_step(arg, m, r);
-}
-
 static bool same_guest(const struct witness *w, const struct image *img, struct err *e)
 {
 	if (!strcmp(w->guest_digest, img->digest))
@@ -44,7 +39,7 @@ static bool replay(const struct options *o, const struct witness *w, const struc
 	if (ok) {
 		if (o->trace)
 			trace_begin(&t, m);
-		ok = run_replay(m, &given, &r->observation, o->trace ? watch_trace : NULL, &t, e) ||
+		ok = run_replay(m, &given, &r->observation, o->trace ? cmd_trace : NULL, &t, e) ||
 		     err_prefix(e, "%s: ", w->path);
 	}
 	if (ok && o->trace)

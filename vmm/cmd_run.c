@@ -47,13 +47,6 @@ static void show_progress(void *arg, double fraction)
 	p->shown = true;
 }
 
-static void watch_trace(void *arg, struct machine *m, const struct step_report *r)
-{
-	struct trace *t = arg;
-
-	trace_step(t, m, r);
-}
-
 static bool run_one_stepped(const struct options *o, struct result *r, struct host *host,
 			    struct err *e)
 {
@@ -67,7 +60,7 @@ static bool run_one_stepped(const struct options *o, struct result *r, struct ho
 	host->quirks_known = true;
 	if (o->trace)
 		trace_begin(&t, m);
-	ok = run_stepped(m, &r->observation, &r->schedule, o->trace ? watch_trace : NULL, &t, e);
+	ok = run_stepped(m, &r->observation, &r->schedule, o->trace ? cmd_trace : NULL, &t, e);
 	if (ok && o->trace)
 		trace_end(&t, m, &r->observation);
 	machine_free(m);
@@ -158,7 +151,9 @@ static int run_all(const struct options *o, const struct image *img, const struc
 		schedule_fini(&r->schedule);
 		memset(r, 0, sizeof(*r));
 	}
-	if (!o->json)
+	if (o->markdown)
+		report_markdown(stdout, results, done);
+	else if (!o->json)
 		report_table(stdout, results, done, isatty(STDOUT_FILENO));
 	status = status_of(results, done);
 	for (size_t i = 0; i < done; i++)

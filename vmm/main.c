@@ -27,12 +27,13 @@ static const struct argp_option all_options[] = {
 	{ "output", 'o', "DIR", 0, "Write result files to DIR (default: results)", 0 },
 	{ "guest", KEY_GUEST, "FILE", 0, "The guest image (default: the one built with crossmod)", 0 },
 	{ "trace", 't', NULL, 0, "Print what each vCPU did, where it matters", 0 },
+	{ "markdown", 'm', NULL, 0, "Print the verdicts as a Markdown table", 0 },
 	{ "all", KEY_ALL, NULL, 0, "With --trace: every instruction", 0 },
 	{ 0 },
 };
 
 static const struct command commands[] = {
-	{ "run", cmd_run, "jogta", "SCENARIO...", true,
+	{ "run", cmd_run, "jogtam", "SCENARIO...", true,
 	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
 	{ "replay", cmd_replay, "jgta", "WITNESS...", true,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
@@ -81,6 +82,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		p->o->trace = true;
+		return 0;
+	case 'm':
+		p->o->markdown = true;
 		return 0;
 	case KEY_ALL:
 		p->o->all = true;

@@ -70,6 +70,9 @@ const char *report_violation(enum violation_kind kind);
 /* Of sites, by every vCPU. */
 uint64_t report_executions(const struct observation *o);
 
+/* The same as a Markdown table, for a README: what does not depend on the host's speed. */
+void report_markdown(FILE *out, const struct result *results, size_t n);
+
 /* The JSON of the other commands. Heap strings, freed by the caller; NULL: out of memory. */
 char *report_list(const struct image *img, const struct scenario *s, size_t n);
 char *report_probe(const struct probe *p);

@@ -9,14 +9,14 @@
 #include <string.h>
 
 #define CELL_SIZE      256u
-#define REASON_COLUMNS 110u
+#define REASON_COLUMNS 200u
 #define REASON_INDENT  4u
 
 #define GREEN "\033[32m"
 #define RED   "\033[31m"
 #define PLAIN "\033[0m"
 
-enum column { SCENARIO, PROTOCOL, SITE, METHOD, VERDICT, EXPECTED, WORK, TIME, COLUMNS };
+enum column { SCENARIO, SITE, METHOD, VERDICT, EXPECTED, WORK, TIME, COLUMNS };
 
 struct row {
 	char cell[COLUMNS][CELL_SIZE];
@@ -59,7 +59,6 @@ static void fill_row(const struct result *r, struct row *row)
 
 	memset(row, 0, sizeof(*row));
 	snprintf(row->cell[SCENARIO], CELL_SIZE, "%s", s->name);
-	snprintf(row->cell[PROTOCOL], CELL_SIZE, "%s", s->protocol_name);
 	report_sites(s, row->cell[SITE], CELL_SIZE);
 	snprintf(row->cell[METHOD], CELL_SIZE, "%s%s%s", method_name(s->method), stepped ? " " : "",
 		 stepped ? report_fetch(&s->fetch, fetch, sizeof(fetch)) : "");
@@ -72,7 +71,6 @@ static void fill_row(const struct result *r, struct row *row)
 
 static const struct row titles = { {
 	[SCENARIO] = "scenario",
-	[PROTOCOL] = "protocol",
 	[SITE] = "site",
 	[METHOD] = "method/fetch",
 	[VERDICT] = "verdict",
@@ -159,4 +157,22 @@ void report_table(FILE *out, const struct result *results, size_t n, bool colour
 			print_reason(out, results[i].reason);
 	}
 	print_summary(out, results, n);
+}
+
+void report_markdown(FILE *out, const struct result *results, size_t n)
+{
+	char fetch[32], sites[CELL_SIZE];
+
+	fprintf(out, "| scenario | site | fetch | verdict | the question |\n");
+	fprintf(out, "|---|---|---|---|---|\n");
+	for (size_t i = 0; i < n; i++) {
+		const struct scenario *s = results[i].scenario;
+
+		report_sites(s, sites, sizeof(sites));
+		fprintf(out, "| `%s` | %s | %s | **%s**%s | %s |\n", s->name, sites,
+			s->method == METHOD_STEPPED ? report_fetch(&s->fetch, fetch, sizeof(fetch)) :
+						      "the hardware's",
+			verdict_name(results[i].verdict),
+			results[i].as_expected ? "" : " (not expected)", s->why);
+	}
 }

@@ -188,6 +188,9 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 {
 	struct quirks *q = &v->vm->quirks;
 
+	/* Free-running vCPUs are never stepped: the rest does not concern them. */
+	if (v->vm->kind == VM_FREE)
+		return check_int3_cpl0(v, ready, q, e) && check_emulated(v, ready, q, e);
 	return check_step_cpl0(v, ready, e) && check_int3_cpl0(v, ready, q, e) && check_step_cpl3(v, ready, q, e) &&
 	       check_iret(v, ready, q, e) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
@@ -225,8 +228,10 @@ static bool find_once(struct vm *vm, struct err *e)
 			       vm->image->path);
 	if (!borrow(vm, find, e))
 		return false;
-	found = vm->quirks;
-	known = true;
+	if (vm->kind == VM_STEPPED) {
+		found = vm->quirks;
+		known = true;
+	}
 	return true;
 }
 
