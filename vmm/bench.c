@@ -277,47 +277,55 @@ static double rate(const struct bench_measure *m, const struct bench_tally *t)
 	return m->at_most ? t->seconds / t->amount * 1e3 : t->amount / t->seconds;
 }
 
+struct pair {
+	double ours, raw, ratio;
+};
+
 /*
- * One run: chunks in turn, the first of each pair changing, so that drift hits
- * both alike; the median chunk, so that a preempted one does not count.
+ * One run: chunks in turn, the first of each two changing, so that drift hits
+ * both alike. The median of what neighbours differ by: a busy host slows some
+ * chunks down, but seldom one of two and most often the same one.
  */
-static bool run_pair(const struct bench_measure *m, void *state, uint32_t chunks, double *ours,
-		     double *raw, struct err *e)
+static bool run_pair(const struct bench_measure *m, void *state, uint32_t chunks, struct pair *p,
+		     struct err *e)
 {
-	double a[CHUNKS_MAX], b[CHUNKS_MAX];
+	double ours[CHUNKS_MAX], raw[CHUNKS_MAX], ratio[CHUNKS_MAX];
 
 	assert(chunks <= CHUNKS_MAX);
 	for (uint32_t i = 0; i < chunks; i++) {
 		struct bench_tally t[2] = { 0 };
-		uint32_t first = i % 2;
 
 		if (guard_interrupted())
-			return err_set(e, ERR_HOST, "interrupted");
-		for (uint32_t k = 0; k < 2; k++)
-			if (!((first + k) % 2 ? m->raw : m->ours)(state, m->amount,
-								  &t[(first + k) % 2], e))
+			return false;
+		for (uint32_t k = i; k < i + 2; k++)
+			if (!(k % 2 ? m->raw : m->ours)(state, m->amount, &t[k % 2], e))
 				return false;
-		a[i] = rate(m, &t[0]);
-		b[i] = rate(m, &t[1]);
+		ours[i] = rate(m, &t[0]);
+		raw[i] = rate(m, &t[1]);
+		ratio[i] = ours[i] / raw[i];
 	}
-	*ours = stats_median(a, chunks);
-	*raw = stats_median(b, chunks);
+	p->ours = stats_median(ours, chunks);
+	p->raw = stats_median(raw, chunks);
+	p->ratio = stats_median(ratio, chunks);
 	return true;
 }
 
 static bool run_pairs(const struct bench_measure *m, void *state, uint32_t runs, uint32_t chunks,
 		      struct bench_figure *f, struct err *e)
 {
-	double ours[BENCH_RUNS], raw[BENCH_RUNS], ratio[BENCH_RUNS], unused[2];
+	double ours[BENCH_RUNS], raw[BENCH_RUNS], ratio[BENCH_RUNS];
+	struct pair p;
 
-	if (!run_pair(m, state, 1, &unused[0], &unused[1], e)) /* warms both up */
+	if (!run_pair(m, state, 1, &p, e)) /* warms both up */
 		return false;
 	for (uint32_t i = 0; i < runs; i++) {
-		if (!run_pair(m, state, chunks, &ours[i], &raw[i], e))
+		if (!run_pair(m, state, chunks, &p, e))
 			return false;
-		ratio[i] = ours[i] / raw[i];
-		f->low = !i || ratio[i] < f->low ? ratio[i] : f->low;
-		f->high = !i || ratio[i] > f->high ? ratio[i] : f->high;
+		ours[i] = p.ours;
+		raw[i] = p.raw;
+		ratio[i] = p.ratio;
+		f->low = !i || p.ratio < f->low ? p.ratio : f->low;
+		f->high = !i || p.ratio > f->high ? p.ratio : f->high;
 	}
 	f->ours = stats_median(ours, runs);
 	f->raw = stats_median(raw, runs);
@@ -344,7 +352,7 @@ static void measure(const struct bench_measure *m, const struct bench_env *env, 
 	state = m->begin(env, &e);
 	if (!state || !run_pairs(m, state, runs, chunks, f, &e))
 		snprintf(f->unsupported, sizeof(f->unsupported), "%.150s",
-			 *e.text ? e.text : "not measured");
+			 guard_interrupted() ? "interrupted" : e.text);
 	if (state)
 		m->end(state);
 }

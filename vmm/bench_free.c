@@ -193,7 +193,7 @@ static void *loop_begin(const struct bench_env *env, struct err *e)
 }
 
 /* How often (counter) advances in (seconds), from when it is well under way. */
-static void watch(const uint64_t *counter, double seconds, struct bench_tally *t)
+static bool watch(const uint64_t *counter, double seconds, struct bench_tally *t, struct err *e)
 {
 	double slices[] = { WARM_UP_SECONDS, seconds }, start = 0;
 	uint64_t seen = 0;
@@ -204,19 +204,22 @@ static void watch(const uint64_t *counter, double seconds, struct bench_tally *t
 		seen = __atomic_load_n(counter, __ATOMIC_RELAXED);
 		start = bench_now();
 		nanosleep(&wait, NULL);
+		/* A busy host may not have run it at all. */
+		if (!bare_wait(counter, seen))
+			return err_set(e, ERR_HOST, "the executor's loop does not advance");
 	}
 	t->amount += (double)(__atomic_load_n(counter, __ATOMIC_RELAXED) - seen);
 	t->seconds += bench_now() - start;
+	return true;
 }
 
 static bool loop_guest(void *state, double amount, struct bench_tally *t, struct err *e)
 {
 	struct guest *g = state;
 
-	if (!guest_go(g, e))
-		return false;
-	watch(&g->counts->executions, amount, t);
-	return guest_halt(g, e);
+	bool ok = guest_go(g, e) && watch(&g->counts->executions, amount, t, e);
+
+	return guest_halt(g, ok ? e : NULL) && ok;
 }
 
 static void *run_native(void *arg)
@@ -240,15 +243,15 @@ static bool loop_native(void *state, double amount, struct bench_tally *t, struc
 
 	if (errnum)
 		return err_sys(e, errnum, "cannot start a thread");
-	ok = bare_wait(&g->native_counts->executions, seen);
-	if (ok)
-		watch(&g->native_counts->executions, amount, t);
+	ok = bare_wait(&g->native_counts->executions, seen) ?
+		     watch(&g->native_counts->executions, amount, t, e) :
+		     err_set(e, ERR_HOST, "the loop does not run in a host thread");
 	__atomic_store_n(&g->native_control->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(g->thread, NULL);
 	g->native_control->stop = 0;
-	if (!ok || g->native_counts->other_runs)
-		return err_set(e, ERR_HOST, "the loop does not run in a host thread");
-	return true;
+	if (ok && g->native_counts->other_runs)
+		return err_set(e, ERR_HOST, "in a host thread the site does something else");
+	return ok;
 }
 
 const struct bench_measure bench_free_run = {

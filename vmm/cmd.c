@@ -17,6 +17,18 @@ int cmd_fail(const struct err *e)
 	return err_exit_status(e->code);
 }
 
+int cmd_print(char *line, int status)
+{
+	struct err e;
+
+	if (!line || puts(line) < 0 || fflush(stdout)) {
+		err_set(&e, ERR_HOST, line ? "cannot write to standard output" : "out of memory");
+		status = cmd_fail(&e);
+	}
+	free(line);
+	return status;
+}
+
 /* (dir of this program)/guest-<isa>.elf, else the installed one. */
 static void default_image(char *buf, size_t size)
 {

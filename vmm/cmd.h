@@ -37,6 +37,9 @@ int cmd_bench(const struct options *o);
 /* Print "crossmod: <text>" and return the exit status that belongs to it. */
 int cmd_fail(const struct err *e);
 
+/* Print (line), which is freed, and return (status); exit status 3 when there is none. */
+int cmd_print(char *line, int status);
+
 /* Load --guest, or the image beside the program, or the installed one. */
 bool cmd_load_image(struct image *img, const struct options *o, struct err *e);
 

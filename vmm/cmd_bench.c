@@ -30,20 +30,18 @@ int cmd_bench(const struct options *o)
 	struct image img = { 0 };
 	struct err e = { 0 };
 	size_t n;
+	int status;
 
 	if (!cmd_load_image(&img, o, &e))
 		return cmd_fail(&e);
 	if (getenv("CROSSMOD_STARTUP"))
 		return bench_startup_child(&img);
 	n = bench_all(&img, "/proc/self/exe", figure, &e);
-	if (n && o->json) {
-		char *line = report_bench(figure, n);
-
-		puts(line ? line : "{}");
-		free(line);
-	} else if (n) {
+	status = n ? EXIT_AS_EXPECTED : cmd_fail(&e);
+	if (n && o->json)
+		status = cmd_print(report_bench(figure, n), status);
+	else if (n)
 		print_figures(figure, n);
-	}
 	image_fini(&img);
-	return n ? EXIT_AS_EXPECTED : cmd_fail(&e);
+	return status;
 }

@@ -66,9 +66,17 @@ static size_t load_shipped(struct scenario **list, const struct image *img, int 
 	struct err e = { 0 };
 	size_t n = 0;
 
-	if (!dir || !cmd_scenario_paths(&p, &dir, 1, &e))
+	if (!dir)
 		return 0;
+	if (!cmd_scenario_paths(&p, &dir, 1, &e)) {
+		*status = cmd_fail(&e);
+		return 0;
+	}
 	*list = calloc(p.count, sizeof(**list));
+	if (!*list) {
+		err_set(&e, ERR_HOST, "out of memory");
+		*status = cmd_fail(&e);
+	}
 	for (size_t i = 0; *list && i < p.count; i++) {
 		if (scenario_load(&(*list)[n], p.path[i], img, &e))
 			n++;
@@ -91,10 +99,7 @@ int cmd_list(const struct options *o)
 		return cmd_fail(&e);
 	n = load_shipped(&list, &img, &status);
 	if (o->json) {
-		char *line = report_list(&img, list, n);
-
-		puts(line ? line : "{}");
-		free(line);
+		status = cmd_print(report_list(&img, list, n), status);
 	} else {
 		print_registry(&img);
 		if (n)

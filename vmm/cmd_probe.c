@@ -56,7 +56,7 @@ int cmd_probe(const struct options *o)
 	struct probe p = { 0 };
 	struct image img = { 0 };
 	struct err e = { 0 };
-	char *line;
+	int status;
 
 	if (!cmd_load_image(&img, o, &e))
 		return cmd_fail(&e);
@@ -64,13 +64,11 @@ int cmd_probe(const struct options *o)
 	p.ncapabilities = arch_capabilities(p.capability, PROBE_CAPABILITIES, &e);
 	try_method(&p, &img, VM_STEPPED, &p.stepped);
 	try_method(&p, &img, VM_FREE, &p.free);
-	if (o->json) {
-		line = report_probe(&p);
-		puts(line ? line : "{}");
-		free(line);
-	} else {
+	status = p.stepped.works || p.free.works ? EXIT_AS_EXPECTED : EXIT_NOTHING_RAN;
+	if (o->json)
+		status = cmd_print(report_probe(&p), status);
+	else
 		print_probe(&p);
-	}
 	image_fini(&img);
-	return p.stepped.works || p.free.works ? EXIT_AS_EXPECTED : EXIT_NOTHING_RAN;
+	return status;
 }

@@ -57,12 +57,11 @@ static int compare(const struct options *o, const struct witness *w, const struc
 	bool same = !strcmp(verdict, w->verdict) && !strcmp(r->observation.digest, w->digest) &&
 		    r->observation.steps == w->steps;
 
-	if (o->json) {
-		char *line = report_replay(w, r, same);
+	int status = same ? EXIT_AS_EXPECTED : EXIT_NOT_EXPECTED;
 
-		puts(line ? line : "{}");
-		free(line);
-	} else if (same)
+	if (o->json)
+		return cmd_print(report_replay(w, r, same), status);
+	if (same)
 		printf("%s: %s again, %llu decisions, state %.12s: %s\n", w->path, verdict,
 		       (unsigned long long)r->observation.steps, r->observation.digest, r->reason);
 	else
@@ -70,7 +69,7 @@ static int compare(const struct options *o, const struct witness *w, const struc
 		       "%.12s: %s\n",
 		       w->path, w->verdict, (unsigned long long)w->steps, w->digest, verdict,
 		       (unsigned long long)r->observation.steps, r->observation.digest, r->reason);
-	return same ? EXIT_AS_EXPECTED : EXIT_NOT_EXPECTED;
+	return status;
 }
 
 static int replay_file(const struct options *o, const struct image *img, const char *path)

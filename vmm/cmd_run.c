@@ -97,19 +97,11 @@ static bool run_one(const struct options *o, struct result *r, struct host *host
 
 static bool publish(const struct options *o, struct result *r, struct err *e)
 {
-	char *line;
-
 	if (!report_write(r, o->out ? o->out : "results", e))
 		return false;
 	if (!o->json)
 		return true;
-	line = report_line(r);
-	if (!line)
-		return err_set(e, ERR_HOST, "out of memory");
-	puts(line);
-	fflush(stdout);
-	free(line);
-	return true;
+	return !cmd_print(report_line(r), 0) || err_set(e, ERR_HOST, "cannot print the result");
 }
 
 static int status_of(const struct result *results, size_t n)

@@ -10,6 +10,9 @@
 
 #include "arch.h"
 
+/* A vCPU that does not exit, and a role that does not end when asked to, for this long is hung. */
+#define GUARD_SECONDS 5.0
+
 /* Install the handlers for SIGINT, SIGTERM, SIGALRM and SIGUSR1. Once, by main() or a test. */
 void guard_install(void);
 

@@ -3,6 +3,7 @@
  * machine_setup.c - from nothing to the start of a run: boot once, snapshot,
  * and for every run put the snapshot back and tell the guest what to do.
  */
+#include "guard.h"
 #include "machine_internal.h"
 #include "setup.h"
 
@@ -13,6 +14,16 @@
 #include <xxhash.h>
 
 #define LINE 64u
+
+static bool boot(struct machine *m, struct err *e)
+{
+	bool ok;
+
+	guard_watch(m->vm, m->scenario->vcpus, GUARD_SECONDS);
+	ok = vm_boot(m->vm, e);
+	guard_release();
+	return ok;
+}
 
 struct machine *machine_new(const struct image *image, const struct scenario *scenario,
 			    struct err *e)
@@ -34,7 +45,7 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	if (!insn_init(&m->decoder, (enum cm_isa)image->abi.isa, e))
 		goto fail;
 	m->vm = vm_new(image, VM_STEPPED, scenario->vcpus, e);
-	if (!m->vm || !vm_boot(m->vm, e))
+	if (!m->vm || !boot(m, e))
 		goto fail;
 	m->memory = vm_memory(m->vm);
 	memcpy(m->ready_image, m->memory->image, m->memory->image_size);

@@ -21,7 +21,6 @@
 #include "site.h"
 
 #define TICK_SECONDS	0.1	/* how often the main thread looks up */
-#define GRACE_SECONDS	5.0	/* for the roles to end once they are asked to */
 
 struct runner {
 	struct free_run *run;
@@ -219,7 +218,7 @@ static bool supervise(struct free_run *run, free_progress progress, void *arg, s
 /* Ask the roles to end; a vCPU that does not is hung. Then fetch every thread out of KVM_RUN. */
 static void stop(struct free_run *run)
 {
-	double patience = now() + GRACE_SECONDS;
+	double patience = now() + GUARD_SECONDS;
 
 	__atomic_store_n(&setup_control(run->vm, run->image)->stop, 1, __ATOMIC_SEQ_CST);
 	while (atomic_load(&run->done) != all_vcpus(run) && now() < patience && !any_dead(run))
@@ -315,7 +314,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 	run.vm = vm_new(image, VM_FREE, s->vcpus, e);
 	ok = run.vm != NULL;
 	if (ok) {
-		guard_watch(run.vm, s->vcpus, GRACE_SECONDS);
+		guard_watch(run.vm, s->vcpus, GUARD_SECONDS);
 		ok = vm_boot(run.vm, e) && setup_guest(run.vm, image, s, run.site, e);
 		guard_release();
 		if (quirks)

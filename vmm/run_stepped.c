@@ -334,13 +334,18 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 	double start = now();
 	bool ok;
 
-	guard_watch(p->m->vm, p->s->vcpus, WATCHDOG_SECONDS);
-	ok = machine_reset(p->m, p->o, e) && body(p, e);
-	guard_release();
+	guard_watch(p->m->vm, p->s->vcpus, GUARD_SECONDS);
+	ok = machine_reset(p->m, p->o, e);
 	if (ok) {
+		ok = body(p, e);
 		machine_close(p->m);
 		machine_digest(p->m, p->o->digest);
+	} else if (guard_fired() || guard_interrupted()) {
+		/* A prepare() that does not return is the guest's doing. */
+		p->o->end = guard_fired() ? END_HUNG : END_INTERRUPTED;
+		ok = true;
 	}
+	guard_release();
 	p->o->seconds = now() - start;
 	return ok;
 }

@@ -27,7 +27,4 @@ bool run_stepped(struct machine *m, struct observation *o, struct schedule *take
 bool run_replay(struct machine *m, const struct schedule *given, struct observation *o,
 		step_watcher watch, void *arg, struct err *e);
 
-/* A vCPU that does not exit for this long is hung. */
-#define WATCHDOG_SECONDS 5.0
-
 #endif

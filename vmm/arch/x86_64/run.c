@@ -5,6 +5,7 @@
  */
 #include "x86.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -270,7 +271,9 @@ static void before_user_step(struct vcpu *v, struct user_step *u)
 
 	u->cs = v->sregs->cs;
 	u->ss = v->sregs->ss;
-	u->top = (uint8_t *)x86_host(v->vm, stack, CM_STACK_SIZE) + CM_STACK_SIZE;
+	u->top = x86_host(v->vm, stack, CM_STACK_SIZE);
+	assert(u->top);	/* the image loader has checked the stacks */
+	u->top += CM_STACK_SIZE;
 	memcpy(u->below, u->top - sizeof(u->below), sizeof(u->below));
 }
 

@@ -13,6 +13,25 @@
 
 #define CPUID_MAX 256u
 
+/* Every capability the backend relies on; without a required one it cannot work. */
+static const struct {
+	const char *name;
+	unsigned int number;
+	bool required;
+	const char *use;
+} capabilities[] = {
+	{ "KVM_CAP_USER_MEMORY", KVM_CAP_USER_MEMORY, true, "guest memory" },
+	{ "KVM_CAP_VCPU_EVENTS", KVM_CAP_VCPU_EVENTS, true, "NMIs and IPIs in stepped" },
+	{ "KVM_CAP_SET_GUEST_DEBUG", KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping" },
+	{ "KVM_CAP_IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog" },
+	{ "KVM_CAP_SYNC_REGS", KVM_CAP_SYNC_REGS, false, "fast stepping" },
+	{ "KVM_CAP_SIGNAL_MSI", KVM_CAP_SIGNAL_MSI, false, "NMIs and IPIs in free" },
+	{ "KVM_CAP_SPLIT_IRQCHIP", KVM_CAP_SPLIT_IRQCHIP, false, "cheaper free VMs" },
+	{ "KVM_CAP_NR_VCPUS", KVM_CAP_NR_VCPUS, false, "recommended vCPUs" },
+	{ "KVM_CAP_MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, "most vCPUs" },
+};
+#define NCAPABILITIES (sizeof(capabilities) / sizeof(capabilities[0]))
+
 struct slot {
 	uint64_t gpa;
 	size_t size;
@@ -173,12 +192,23 @@ static bool create_vcpu(struct vm *vm, uint32_t id, struct kvm_cpuid2 *cpuid, st
 	       (kvm_call(v->fd, KVM_SET_SREGS, v->sregs, e) && enable_apic(v, e));
 }
 
+static bool has_required(const struct vm *vm, struct err *e)
+{
+	for (size_t i = 0; i < NCAPABILITIES; i++)
+		if (capabilities[i].required &&
+		    kvm_capability(vm->kvm, capabilities[i].number) <= 0)
+			return err_set(e, ERR_UNSUPPORTED, "this KVM has no %s, needed for %s",
+				       capabilities[i].name, capabilities[i].use);
+	return true;
+}
+
 static bool create(struct vm *vm, struct err *e)
 {
 	struct kvm_cpuid2 *cpuid;
 	bool ok = true;
 
-	if (!kvm_open(&vm->kvm, e) || !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e))
+	if (!kvm_open(&vm->kvm, e) || !has_required(vm, e) ||
+	    !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e))
 		return false;
 	vm->quirks.no_sync_regs =
 		(kvm_capability(vm->kvm, KVM_CAP_SYNC_REGS) & X86_DIRTY_ALL) != X86_DIRTY_ALL ||
@@ -293,33 +323,17 @@ bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e)
 
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e)
 {
-	static const struct {
-		const char *name;
-		unsigned int number;
-		bool required;
-		const char *use;
-	} table[] = {
-		{ "KVM_CAP_USER_MEMORY", KVM_CAP_USER_MEMORY, true, "guest memory" },
-		{ "KVM_CAP_VCPU_EVENTS", KVM_CAP_VCPU_EVENTS, true, "NMIs and IPIs in stepped" },
-		{ "KVM_CAP_SET_GUEST_DEBUG", KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping" },
-		{ "KVM_CAP_IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog" },
-		{ "KVM_CAP_SYNC_REGS", KVM_CAP_SYNC_REGS, false, "fast stepping" },
-		{ "KVM_CAP_SIGNAL_MSI", KVM_CAP_SIGNAL_MSI, false, "NMIs and IPIs in free" },
-		{ "KVM_CAP_SPLIT_IRQCHIP", KVM_CAP_SPLIT_IRQCHIP, false, "cheaper free VMs" },
-		{ "KVM_CAP_NR_VCPUS", KVM_CAP_NR_VCPUS, false, "recommended vCPUs" },
-		{ "KVM_CAP_MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, "most vCPUs" },
-	};
 	size_t n = 0;
 	int fd;
 
 	if (!kvm_open(&fd, e))
 		return 0;
-	for (; n < max && n < sizeof(table) / sizeof(table[0]); n++)
+	for (; n < max && n < NCAPABILITIES; n++)
 		list[n] = (struct arch_capability){
-			.name = table[n].name,
-			.value = kvm_capability(fd, table[n].number),
-			.required = table[n].required,
-			.use = table[n].use,
+			.name = capabilities[n].name,
+			.value = kvm_capability(fd, capabilities[n].number),
+			.required = capabilities[n].required,
+			.use = capabilities[n].use,
 		};
 	close(fd);
 	return n;

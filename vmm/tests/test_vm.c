@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_vm.c - the x86 backend: a quirk's workaround is needed where the quirk
+ * was found, the self-check leaves no trace, and a KVM without shared
+ * registers gives the same runs. On a real KVM; other hosts have no x86.h.
+ */
+#if defined(__x86_64__)
+#include "arch/x86_64/x86.h"
+#include "guard.h"
+#include "kvmtest.h"
+
+#include <criterion/criterion.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct vm *boot(enum vm_kind kind, uint32_t vcpus)
+{
+	struct err e = { 0 };
+	struct vm *vm = vm_new(kvmtest_image(), kind, vcpus, &e);
+
+	if (!vm || !vm_boot(vm, &e))
+		kvmtest_skip_or_fail(&e);
+	return vm;
+}
+
+TestSuite(vm, .timeout = 30);
+
+/* ---- quirks ---- */
+
+/* The flags of struct quirks whose workaround can be turned off. */
+static const size_t flags[] = {
+	offsetof(struct quirks, int3_cpl0_fails),
+	offsetof(struct quirks, step_cpl3_via_guest),
+	offsetof(struct quirks, iret_runs_on),
+};
+
+static bool *flag(struct quirks *q, size_t offset)
+{
+	return (bool *)((char *)q + offset);
+}
+
+/* What people call the quirk at (offset). */
+static const char *name_of(size_t offset)
+{
+	for (const struct quirk_info *i = arch_quirks(); i->name; i++) {
+		struct quirks one;
+
+		memset(&one, 0, sizeof(one));
+		*flag(&one, offset) = true;
+		if (i->in_force(&one))
+			return i->name;
+	}
+	return NULL;
+}
+
+Test(vm, every_quirk_has_a_name_and_one_name)
+{
+	static const size_t all[] = {
+		offsetof(struct quirks, no_sync_regs),
+		offsetof(struct quirks, cpl0_emulated),
+		offsetof(struct quirks, int3_cpl0_fails),
+		offsetof(struct quirks, step_cpl3_via_guest),
+		offsetof(struct quirks, iret_runs_on),
+	};
+	size_t named = 0;
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		cr_assert(name_of(all[i]), "flag %zu", i);
+		for (size_t k = 0; k < i; k++)
+			cr_expect_str_neq(name_of(all[k]), name_of(all[i]));
+	}
+	for (const struct quirk_info *i = arch_quirks(); i->name; i++, named++) {
+		struct quirks none;
+
+		memset(&none, 0, sizeof(none));
+		cr_expect(!i->in_force(&none), "%s", i->name);
+		cr_expect(*i->found && *i->handled, "%s", i->name);
+	}
+	cr_expect_geq(named, COUNT(all));
+}
+
+/* The guard ends a step that never stops, which a missing workaround may well be. */
+static bool confirms(struct vm *vm, struct err *e)
+{
+	bool ok;
+
+	guard_watch(vm, vm->vcpus, 1);
+	ok = x86_confirm(vm, e);
+	guard_release();
+	return ok;
+}
+
+Test(vm, a_quirk_s_workaround_is_needed_where_it_was_found)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct quirks found = *vm_quirks(vm);
+	struct err e = { 0 };
+
+	guard_install();
+	cr_assert(confirms(vm, &e), "as found: %s", e.text);
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		const char *name = name_of(flags[i]);
+
+		if (!*flag(&found, flags[i])) {
+			fprintf(stderr, "quirk %s: not found on this host\n", name);
+			continue;
+		}
+		*flag(&vm->quirks, flags[i]) = false;
+		memset(&e, 0, sizeof(e));
+		cr_expect(!confirms(vm, &e), "quirk %s: in force, but not needed", name);
+		cr_expect_neq(e.text[0], '\0', "quirk %s: no reason given", name);
+		fprintf(stderr, "quirk %s: needed on this host (without: %s)\n", name, e.text);
+		vm->quirks = found;
+		memset(&e, 0, sizeof(e));
+		cr_assert(confirms(vm, &e), "after %s: %s", name, e.text);
+	}
+	vm_free(vm);
+}
+
+static void digest_of(struct vm *vm, struct vcpu_state *state, uint8_t *memory)
+{
+	vcpu_save(&vm->vcpu[0], state);
+	memcpy(memory, vm->host.image, vm->host.image_size);
+}
+
+Test(vm, the_self_check_leaves_no_trace)
+{
+	struct vm *vm = boot(VM_STEPPED, 2);
+	uint8_t *before = malloc(vm->host.image_size), *after = malloc(vm->host.image_size);
+	struct vcpu_state ready, again;
+	struct err e = { 0 };
+
+	cr_assert(before && after);
+	digest_of(vm, &ready, before);
+	cr_assert(x86_confirm(vm, &e), "%s", e.text);
+	digest_of(vm, &again, after);
+	cr_expect_eq(memcmp(before, after, vm->host.image_size), 0);
+	cr_expect_eq(ready.size, again.size);
+	cr_expect_eq(memcmp(ready.bytes, again.bytes, ready.size), 0);
+	free(before);
+	free(after);
+	vm_free(vm);
+}
+
+Test(vm, the_second_vm_of_a_process_has_the_quirks_of_the_first)
+{
+	struct vm *first = boot(VM_STEPPED, 1), *second = boot(VM_FREE, 1);
+	struct quirks a = *vm_quirks(first), b = *vm_quirks(second);
+	struct err e = { 0 };
+
+	for (const struct quirk_info *i = arch_quirks(); i->name; i++)
+		cr_expect_eq(i->in_force(&a), i->in_force(&b), "%s", i->name);
+	cr_expect_float_eq(a.cpl0_ns, b.cpl0_ns, 0);
+	cr_expect_gt(a.cpl0_ns, 0);
+	vm_free(second);
+	cr_expect(x86_confirm(first, &e), "%s", e.text);
+	vm_free(first);
+}
+
+/* ---- without shared registers ---- */
+
+static const char *const scenarios[] = {
+	"scenarios/x86_64/naive/new-head-old-tail.json",
+	"scenarios/x86_64/int3_fixup/a0-nmi-on-the-breakpoint.json",
+	"scenarios/x86_64/stop_machine/quiet.json",
+};
+
+Test(vm, separate_ioctls_give_the_same_runs)
+{
+	for (size_t i = 0; i < COUNT(scenarios); i++) {
+		char digest[33], *text, *again;
+		enum verdict verdict;
+		struct rig r;
+
+		rig_load(&r, scenarios[i]);
+		verdict = rig_play(&r, NULL, NULL);
+		memcpy(digest, r.observation.digest, sizeof(digest));
+		text = schedule_encode(&r.taken);
+		rig_tear_down(&r);
+
+		setenv("CROSSMOD_NO_SYNC_REGS", "1", 1);
+		rig_load(&r, scenarios[i]);
+		cr_expect(vm_quirks(r.machine->vm)->no_sync_regs);
+		cr_expect_eq(rig_play(&r, NULL, NULL), verdict, "%s", scenarios[i]);
+		cr_expect_str_eq(r.observation.digest, digest, "%s", scenarios[i]);
+		again = schedule_encode(&r.taken);
+		cr_expect_str_eq(again, text, "%s", scenarios[i]);
+		rig_tear_down(&r);
+		unsetenv("CROSSMOD_NO_SYNC_REGS");
+		free(again);
+		free(text);
+	}
+}
+
+Test(vm, separate_ioctls_pass_the_self_check)
+{
+	struct err e = { 0 };
+	struct vm *vm;
+
+	setenv("CROSSMOD_NO_SYNC_REGS", "1", 1);
+	vm = boot(VM_STEPPED, 2);
+	cr_expect(vm_quirks(vm)->no_sync_regs);
+	cr_expect(x86_confirm(vm, &e), "%s", e.text);
+	vm_free(vm);
+}
+
+/* ---- a vCPU's state is plain data ---- */
+
+Test(vm, a_loaded_state_is_the_one_that_was_saved)
+{
+	struct vm *vm = boot(VM_STEPPED, 2);
+	struct vcpu *v = vm_vcpu(vm, 1);
+	struct vcpu_state ready, stepped, again;
+	struct vcpu_exit x;
+	struct err e = { 0 };
+	char text[256];
+
+	vcpu_save(v, &ready);
+	vcpu_set_pc(v, vm->image->abi.selfcheck);
+	cr_assert(vcpu_step(v, &x, &e), "%s", e.text);
+	cr_expect_eq(x.kind, EXIT_STEPPED);
+	cr_expect_eq(vcpu_pc(v), vm->image->abi.selfcheck + 1);
+	vcpu_save(v, &stepped);
+	cr_expect_neq(memcmp(ready.bytes, stepped.bytes, ready.size), 0);
+	for (int i = 0; i < 3; i++) {
+		vcpu_load(v, &ready);
+		vcpu_set_pc(v, vm->image->abi.selfcheck);
+		cr_assert(vcpu_step(v, &x, &e), "%s", e.text);
+		vcpu_save(v, &again);
+		cr_expect_eq(memcmp(again.bytes, stepped.bytes, stepped.size), 0, "turn %d", i);
+	}
+	cr_expect(strstr(vcpu_describe(v, text, sizeof(text)), "rip=0x"), "%s", text);
+	vm_free(vm);
+}
+
+/* An event that was delivered leaves no trap flag of ours in the guest's frame. */
+Test(vm, a_delivery_ends_in_the_handler_s_stub)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = vm_vcpu(vm, 0);
+	uint64_t ip = vm->image->abi.selfcheck;
+	const uint64_t *frame;
+	struct vcpu_exit x;
+	struct err e = { 0 };
+
+	vcpu_set_pc(v, ip);
+	cr_expect(vcpu_can_take(v, EVENT_NMI));
+	cr_expect(!vcpu_can_take(v, EVENT_IPI), "interrupts are off at READY");
+	cr_assert(vcpu_deliver(v, EVENT_NMI, &x, &e), "%s", e.text);
+	cr_expect_eq(x.kind, EXIT_DELIVERED);
+	cr_expect_eq(x.vector, X86_VECTOR_NMI);
+	cr_expect_eq(x.pushed_ip, ip);
+	cr_expect(!vcpu_can_take(v, EVENT_NMI), "NMIs are masked in the handler");
+	frame = x86_host(vm, vcpu_sp(v), 7 * sizeof(*frame));
+	cr_assert(frame);
+	cr_expect_eq(frame[0], X86_VECTOR_NMI);
+	cr_expect_eq(frame[2], ip);
+	cr_expect_eq(frame[4] & X86_TF, 0);
+	vm_free(vm);
+}
+
+/* While the kick is on, KVM_RUN returns at its next call; the state is not touched. */
+Test(vm, a_kicked_vcpu_comes_back_as_it_was)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = vm_vcpu(vm, 0);
+	struct vcpu_exit x;
+	struct err e = { 0 };
+
+	vcpu_set_pc(v, vm->image->abi.selfcheck);
+	vcpu_kick(v, true);
+	cr_assert(vcpu_step(v, &x, &e), "%s", e.text);
+	cr_expect_eq(x.kind, EXIT_KICKED);
+	cr_expect_eq(vcpu_pc(v), vm->image->abi.selfcheck);
+	cr_assert(vcpu_run(v, &x, &e), "%s", e.text);
+	cr_expect_eq(x.kind, EXIT_KICKED);
+	cr_expect_eq(vcpu_pc(v), vm->image->abi.selfcheck);
+	vcpu_kick(v, false);
+	cr_assert(vcpu_step(v, &x, &e), "%s", e.text);
+	cr_expect_eq(x.kind, EXIT_STEPPED);
+	cr_expect_eq(vcpu_pc(v), vm->image->abi.selfcheck + 1);
+	vm_free(vm);
+}
+#endif
