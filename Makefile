@@ -45,8 +45,14 @@ PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $$(PKGS)))$(or \
 HOST_DEFS = -D_GNU_SOURCE -I. -Ivmm -DCROSSMOD_VERSION='"$(VERSION)"' \
 	    -DCROSSMOD_COMMIT='"$(COMMIT)"' -DCROSSMOD_LIBDIR='"$(PREFIX)/lib/crossmod"' \
 	    -DCROSSMOD_DATADIR='"$(PREFIX)/share/crossmod"' $(CPPFLAGS)
-HOST_CC   = $(CC) -std=c11 $(HOST_DEFS) $(PKG_CFLAGS) $(WARN) $(CFLAGS)
+HOST_CC   = $(CC) -std=c11 -fno-pie $(HOST_DEFS) $(PKG_CFLAGS) $(WARN) $(CFLAGS)
 HOST_LIBS = $(LDLIBS) $(PKG_LIBS) -lm -pthread
+
+# The program is linked statically where every archive is installed: half of its start-up time was
+# the dynamic linker, most of it relocations of libcapstone (`crossmod bench`, startup_ratio).
+ARCHIVES    = elf z jansson capstone xxhash c
+STATIC     ?= $(if $(filter-out /%,$(foreach l,$(ARCHIVES),$(shell $(CC) -print-file-name=lib$(l).a))),,1)
+PROGRAM_LD  = $(if $(STATIC),-static $(LDLIBS) $(ARCHIVES:%=-l%) -lm -pthread,$(HOST_LIBS))
 
 HOST_SRC := $(sort $(wildcard vmm/*.c vmm/arch/$(HOST_ARCH)/*.c))
 TEST_SRC := $(sort $(wildcard vmm/tests/*.c))
@@ -58,7 +64,7 @@ LIB_OBJ  := $(filter-out $(B)/host/vmm/main.o,$(HOST_OBJ))
 
 $(B)/crossmod: $(HOST_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(HOST_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -no-pie -o $@ $^ $(PROGRAM_LD)
 
 $(B)/host/%.o: %.c Makefile
 	$(call say,CC,$<)

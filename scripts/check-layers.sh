@@ -20,7 +20,7 @@ BEGIN {
 	only("<capstone/", "^vmm/insn\\.c$", "Capstone stays in vmm/insn.c")
 	only("<xxhash\\.h>", "^vmm/(image|machine_setup)\\.c$",
 	     "xxHash stays in vmm/image.c and vmm/machine_setup.c")
-	only("<pthread\\.h>", "^vmm/(run_free\\.c$|guard\\.c$|arch/)",
+	only("<pthread\\.h>", "^vmm/(run_free\\.c$|bench_free\\.c$|guard\\.c$|arch/)",
 	     "threads stay in the free runner, guard and vmm/arch/")
 	only("\"(.*/)?x86\\.h\"", "^vmm/arch/x86_64/", "x86.h is inside vmm/arch/x86_64/")
 	# Never even through another header.

@@ -84,7 +84,7 @@ enum event_kind { EVENT_NMI, EVENT_IPI };
 
 /*
  * Create a VM of (kind) for (image) with (vcpus) vCPUs and lay out its memory:
- * the image loaded, text filled with the ISA's breakpoint. Nothing runs yet.
+ * the image loaded, the text empty. Nothing runs yet.
  */
 struct vm *vm_new(const struct image *image, enum vm_kind kind, uint32_t vcpus, struct err *e);
 void vm_free(struct vm *vm);

@@ -29,11 +29,8 @@ uint32_t machine_read32(const struct machine *m, uint64_t address)
 
 bool machine_idle(const struct machine *m, uint32_t vcpu)
 {
-	const struct image_symbol *idle = image_symbol(m->image, "cm_idle");
-	uint64_t pc = machine_pc(m, vcpu);
-
-	return setup_mailbox(m->vm, m->image, vcpu)->done && idle && pc >= idle->address &&
-	       pc < idle->address + idle->size;
+	return setup_mailbox(m->vm, m->image, vcpu)->done &&
+	       machine_pc(m, vcpu) - m->idle->address < m->idle->size;
 }
 
 bool machine_finished(const struct machine *m)

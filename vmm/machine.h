@@ -68,6 +68,7 @@ struct machine {
 	struct insn *decoded;		/* per byte of the image, length 0 = not yet */
 	struct site site[CM_MAX_SITES];
 	struct fetch fetch;
+	const struct image_symbol *idle;	/* the loop of a vCPU with nothing left to do */
 	uint8_t *ready_image;		/* the image's bytes at READY */
 	struct vcpu_state ready[CM_MAX_VCPUS];
 	struct machine_cpu cpu[CM_MAX_VCPUS];

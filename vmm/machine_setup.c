@@ -36,6 +36,11 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	}
 	m->image = image;
 	m->scenario = scenario;
+	m->idle = image_symbol(image, "cm_idle");
+	if (!m->idle) {
+		err_set(e, ERR_INPUT, "%s: no cm_idle symbol", image->path);
+		goto fail;
+	}
 	m->decoded = calloc(image->memory_size, sizeof(*m->decoded));
 	m->ready_image = malloc(image->memory_size);
 	if (!m->decoded || !m->ready_image) {

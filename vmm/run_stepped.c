@@ -112,19 +112,34 @@ static void look_for_end(struct player *p)
 		p->ended = false;
 }
 
-static bool decide(struct player *p, const struct action *a, struct step_report *r, struct err *e)
+/* Why the guard ended the run, if it did. */
+static bool guarded_end(struct player *p)
+{
+	if (!guard_fired() && !guard_interrupted())
+		return false;
+	p->ended = true;
+	p->o->end = guard_fired() ? END_HUNG : END_INTERRUPTED;
+	return true;
+}
+
+/* One decision on the machine. A vCPU that was kicked ends the run, it is not an error. */
+static bool apply(struct player *p, const struct action *a, struct step_report *r, struct err *e)
 {
 	guard_pet();
-	if (!machine_apply(p->m, a, r, e)) {
-		if (!guard_fired() && !guard_interrupted())
-			return false;
-		p->ended = true;
-		p->o->end = guard_fired() ? END_HUNG : END_INTERRUPTED;
-		return true;
-	}
-	schedule_add(p->taken, &r->action);
+	if (!machine_apply(p->m, a, r, e))
+		return guarded_end(p);
 	if (p->watch)
 		p->watch(p->arg, p->m, r);
+	return true;
+}
+
+static bool decide(struct player *p, const struct action *a, struct step_report *r, struct err *e)
+{
+	if (!apply(p, a, r, e))
+		return false;
+	if (p->ended)
+		return true;
+	schedule_add(p->taken, &r->action);
 	look_for_end(p);
 	return p->ended || fire(p, a->vcpu, r->next_pc, e);
 }
@@ -340,10 +355,8 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 		ok = body(p, e);
 		machine_close(p->m);
 		machine_digest(p->m, p->o->digest);
-	} else if (guard_fired() || guard_interrupted()) {
-		/* A prepare() that does not return is the guest's doing. */
-		p->o->end = guard_fired() ? END_HUNG : END_INTERRUPTED;
-		ok = true;
+	} else {
+		ok = guarded_end(p);	/* a prepare() that does not return is the guest's doing */
 	}
 	guard_release();
 	p->o->seconds = now() - start;
@@ -369,13 +382,11 @@ static bool replay(struct player *p, struct err *e)
 {
 	struct step_report r;
 
-	for (size_t i = 0; i < p->given->count; i++) {
-		if (!machine_apply(p->m, &p->given->action[i], &r, e))
+	for (size_t i = 0; i < p->given->count && !p->ended; i++)
+		if (!apply(p, &p->given->action[i], &r, e))
 			return err_prefix(e, "decision %zu: ", i);
-		guard_pet();
-		if (p->watch)
-			p->watch(p->arg, p->m, &r);
-	}
+	if (p->ended)
+		return true;
 	look_for_end(p);
 	if (!p->ended)
 		p->o->end = machine_finished(p->m) ? END_COMPLETE : END_STEPS;

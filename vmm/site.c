@@ -92,6 +92,29 @@ const char *site_form_name(enum site_form form)
 	return names[form];
 }
 
+static bool undefined(const uint8_t *bytes, uint32_t size, struct insn insn)
+{
+	return !insn.length || (size >= 2 && !memcmp(bytes, "\x0f\x0b", 2));
+}
+
+/* Can (mix) fault at (offset)? At its first undefined instruction, or at a later one it reaches. */
+static bool faults_at(const struct site *s, struct insn_decoder *d, const uint8_t *mix,
+		      uint64_t offset)
+{
+	uint32_t at = 0, length = s->placed.length;
+
+	while (at < length) {
+		struct insn i = insn_decode(d, mix + at, length - at, s->placed.text + at);
+
+		if (undefined(mix + at, length - at, i))
+			return at == offset;
+		if (at && at == offset)
+			return true;
+		at += i.length;
+	}
+	return false;
+}
+
 /*
  * Would the (length) bytes (mix) at the site lead to the event? The first
  * instruction decides: where it leads, what it loads, or that it or one
@@ -114,11 +137,7 @@ static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t
 		memcpy(&immediate, mix + 1, sizeof(immediate));
 		return first.length == s->placed.length && immediate == ev->value;
 	}
-	/* A fault inside the site: at the first instruction, or at one behind it. */
-	if (ev->ip == text)
-		return !first.length || first.class == INSN_INVALID || !memcmp(mix, "\x0f\x0b", 2);
-	return first.length && ev->ip > text && ev->ip < text + s->placed.length &&
-	       ev->ip >= text + first.length;
+	return faults_at(s, d, mix, ev->ip - text);
 }
 
 bool site_explain(const struct site *s, struct insn_decoder *d, const struct cm_event *event,

@@ -3,10 +3,12 @@
 #include "kvmtest.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 const struct image *kvmtest_image(void)
@@ -55,6 +57,19 @@ void kvmtest_needs_kvm(void)
 		kvmtest_skip_or_fail(&e);
 }
 
+/*
+ * Where CPL0 is emulated, a vCPU in the guest's idle loop does not leave its
+ * processor to others for seconds: two free runs at once starve each other.
+ */
+void kvmtest_take_turns(bool alone)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	cr_assert(fd >= 0 && !flock(fd, alone ? LOCK_EX : LOCK_SH), "cannot lock the test program");
+}
+
 static void parse(struct scenario *s, const char *format, va_list ap)
 {
 	char body[4096], text[4200];
@@ -81,6 +96,7 @@ static void boot(struct rig *r)
 {
 	struct err e = { 0 };
 
+	kvmtest_take_turns(false);
 	r->machine = machine_new(kvmtest_image(), &r->scenario, &e);
 	if (!r->machine)
 		kvmtest_skip_or_fail(&e);

@@ -27,6 +27,12 @@ void kvmtest_skip_or_fail(const struct err *e);
 /* Skip without /dev/kvm. */
 void kvmtest_needs_kvm(void);
 
+/*
+ * Criterion runs tests side by side. Wait until no other test uses KVM and
+ * keep it so (alone), or only until none insists on that; until the test ends.
+ */
+void kvmtest_take_turns(bool alone);
+
 /* From JSON, printf-style, whose quotes may be single ones. "why", "expect" are added. */
 void kvmtest_scenario(struct scenario *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -87,7 +87,7 @@ static struct host host = {
 	.version = "0.1.0",
 	.commit = "abc",
 	.quirks_known = true,
-	.quirks = { .cpl0_emulated = true, .delivery_runs_on = true },
+	.quirks = { .cpl0_emulated = true, .iret_runs_on = true },
 };
 
 static struct action actions[] = {
@@ -320,7 +320,7 @@ Test(report, line_stepped)
 	h = json_object_get(line, "host");
 	assert_keys(h, host_keys, COUNT(host_keys));
 	cr_expect_str_eq(string_at(h, "cpu"), "A CPU ? of 3 GHz");
-	cr_expect_str_eq(string_at(h, "quirks"), "cpl0-emulated,delivery-needs-breakpoint");
+	cr_expect_str_eq(string_at(h, "quirks"), "cpl0-emulated,iret-emulated");
 	cr_expect_eq(integer_at(h, "cores"), 8);
 	cr_expect(is_null(h, "microcode"));
 	json_decref(line);

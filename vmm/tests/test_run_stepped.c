@@ -316,6 +316,7 @@ Test(run_stepped, the_watchdog_kicks_a_vcpu_that_does_not_exit)
 	struct rig r;
 
 	guard_install();
+	kvmtest_take_turns(true);
 	rig_set_up(&r, PLAY("stop_machine") "'vcpus': 2");
 	v = vm_vcpu(r.machine->vm, 1);
 	vcpu_set_pc(v, kvmtest_address("cm_idle"));

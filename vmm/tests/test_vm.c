@@ -20,8 +20,10 @@
 static struct vm *boot(enum vm_kind kind, uint32_t vcpus)
 {
 	struct err e = { 0 };
-	struct vm *vm = vm_new(kvmtest_image(), kind, vcpus, &e);
+	struct vm *vm;
 
+	kvmtest_take_turns(false);
+	vm = vm_new(kvmtest_image(), kind, vcpus, &e);
 	if (!vm || !vm_boot(vm, &e))
 		kvmtest_skip_or_fail(&e);
 	return vm;
@@ -237,13 +239,20 @@ Test(vm, a_loaded_state_is_the_one_that_was_saved)
 	vm_free(vm);
 }
 
-/* An event that was delivered leaves no trap flag of ours in the guest's frame. */
+/* The frame of the handler that the vCPU stands before. */
+static const uint64_t *frame_of(struct vcpu *v)
+{
+	const uint64_t *frame = x86_host(v->vm, vcpu_sp(v), 7 * sizeof(*frame));
+
+	cr_assert(frame, "its stack is not in the image");
+	return frame;
+}
+
 Test(vm, a_delivery_ends_in_the_handler_s_stub)
 {
 	struct vm *vm = boot(VM_STEPPED, 1);
 	struct vcpu *v = vm_vcpu(vm, 0);
 	uint64_t ip = vm->image->abi.selfcheck;
-	const uint64_t *frame;
 	struct vcpu_exit x;
 	struct err e = { 0 };
 
@@ -255,11 +264,37 @@ Test(vm, a_delivery_ends_in_the_handler_s_stub)
 	cr_expect_eq(x.vector, X86_VECTOR_NMI);
 	cr_expect_eq(x.pushed_ip, ip);
 	cr_expect(!vcpu_can_take(v, EVENT_NMI), "NMIs are masked in the handler");
-	frame = x86_host(vm, vcpu_sp(v), 7 * sizeof(*frame));
-	cr_assert(frame);
-	cr_expect_eq(frame[0], X86_VECTOR_NMI);
-	cr_expect_eq(frame[2], ip);
-	cr_expect_eq(frame[4] & X86_TF, 0);
+	cr_expect_eq(frame_of(v)[0], X86_VECTOR_NMI);
+	cr_expect_eq(frame_of(v)[2], ip);
+	cr_expect_eq(frame_of(v)[4] & X86_TF, 0);
+	vm_free(vm);
+}
+
+/* The trap flag that steps it must not be found in the flags it pushed. */
+Test(vm, a_trap_s_frame_is_as_without_stepping)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = vm_vcpu(vm, 0);
+	uint64_t int3 = kvmtest_address("cm_selfcheck_int3");
+	struct vcpu_state ready;
+	struct vcpu_exit x;
+	struct err e = { 0 };
+
+	vcpu_save(v, &ready);
+	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
+		vcpu_load(v, &ready);
+		vcpu_set_pc(v, int3);
+		x86_set_cpl(v, cpl);
+		cr_assert(vcpu_step(v, &x, &e), "%s", e.text);
+		cr_expect_eq(x.kind, EXIT_DELIVERED);
+		cr_expect_eq(x.vector, X86_VECTOR_BP);
+		cr_expect_eq(frame_of(v)[0], X86_VECTOR_BP);
+		cr_expect_eq(frame_of(v)[2], int3 + 1, "CPL%u", cpl);
+		cr_expect_eq(frame_of(v)[3] & 3, cpl);
+		cr_expect_eq(frame_of(v)[4] & X86_TF, 0, "CPL%u", cpl);
+		cr_expect_eq(vcpu_cpl(v), 0);
+		cr_expect(vcpu_can_take(v, EVENT_NMI), "a #BP does not mask NMIs");
+	}
 	vm_free(vm);
 }
 

@@ -115,7 +115,7 @@ static bool bare_memory(struct vm *vm, struct err *e)
 		if (!kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &region[i], e))
 			return false;
 	}
-	memcpy(vm->host.image, vm->image->memory, image_size);
+	x86_load_image(vm);
 	x86_build_tables(vm);
 	return true;
 }

@@ -162,6 +162,15 @@ static void build_mailbox(struct vm *vm, uint32_t id)
 	memcpy(vm->host.image + (at - CM_IMAGE_BASE), &cpu, sizeof(cpu));
 }
 
+void x86_load_image(struct vm *vm)
+{
+	static const uint8_t zeros[PAGE];
+
+	for (size_t at = 0; at < vm->image->memory_size; at += PAGE)
+		if (memcmp(vm->image->memory + at, zeros, PAGE))
+			memcpy(vm->host.image + at, vm->image->memory + at, PAGE);
+}
+
 void x86_build_tables(struct vm *vm)
 {
 	struct tables t = { .vm = vm, .used = SYSTEM_TABLES };

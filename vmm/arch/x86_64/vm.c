@@ -219,8 +219,7 @@ static bool create(struct vm *vm, struct err *e)
 	if (!cpuid)
 		return false;
 	vm->x2apic = vm->kind == VM_FREE && has_x2apic(cpuid);
-	memcpy(vm->host.image, vm->image->memory, vm->image->memory_size);
-	memset(vm->host.text, 0xcc, CM_TEXT_SIZE);
+	x86_load_image(vm);
 	x86_build_tables(vm);
 	for (uint32_t i = 0; ok && i < vm->vcpus; i++)
 		ok = create_vcpu(vm, i, cpuid, e);

@@ -61,7 +61,9 @@ struct vm {
 
 #define X86_DIRTY_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
-/* boot.c: page tables and descriptor tables, and the first state of a vCPU. */
+/* boot.c: the image into fresh memory, without touching the pages that stay zero. */
+void x86_load_image(struct vm *vm);
+/* Page tables and descriptor tables, and the first state of a vCPU. */
 void x86_build_tables(struct vm *vm);
 void x86_first_state(struct vcpu *v, struct x86_state *s);
 /* Code and stack segments of (cpl), as an IRET would load them. */
