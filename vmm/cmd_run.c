@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "guard.h"
 #include "machine.h"
 #include "report.h"
@@ -21,24 +21,16 @@
 
 struct progress {
 	const struct scenario *s;
-	struct timespec start;
+	double start;
 	size_t number, count;
 	bool on;
 	bool shown;
 };
 
-static double since(const struct timespec *start)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)(t.tv_sec - start->tv_sec) + (double)(t.tv_nsec - start->tv_nsec) / 1e9;
-}
-
 static void show_progress(void *arg, double fraction)
 {
 	struct progress *p = arg;
-	double seconds = since(&p->start);
+	double seconds = clock_now() - p->start;
 
 	if (!p->on || seconds < QUIET_SECONDS)
 		return;
@@ -73,7 +65,7 @@ static bool run_one(const struct options *o, struct result *r, struct host *host
 {
 	bool ok;
 
-	clock_gettime(CLOCK_MONOTONIC, &p->start);
+	p->start = clock_now();
 	p->s = r->scenario;
 	ok = r->scenario->method == METHOD_STEPPED ?
 		     run_one_stepped(o, r, host, e) :

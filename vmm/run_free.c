@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "arch.h"
+#include "clock.h"
 #include "guard.h"
 #include "insn.h"
 #include "setup.h"
@@ -50,14 +51,6 @@ struct source {
 	double period;
 	double next;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void sleep_until(double when)
 {
@@ -124,7 +117,7 @@ static bool inject(struct free_run *run, struct source *list, uint32_t n, double
 	for (uint32_t i = 0; i < n; i++) {
 		struct vcpu_counts *c = &run->o->cpu[list[i].vcpu];
 		bool nmi = list[i].kind == EVENT_NMI;
-		double at = now();
+		double at = clock_now();
 		uint64_t due;
 
 		if (at >= list[i].next) {
@@ -187,11 +180,11 @@ static double fraction_of(const struct free_run *run, double start, double at)
 static bool supervise(struct free_run *run, free_progress progress, void *arg, struct err *e)
 {
 	struct source list[2 * CM_MAX_VCPUS];
-	double start = now(), tick = start + TICK_SECONDS, end = start + run->s->free.seconds;
+	double start = clock_now(), tick = start + TICK_SECONDS, end = start + run->s->free.seconds;
 	uint32_t n = make_sources(run->s, list, start);
 
 	run->o->end = END_COMPLETE;
-	for (double at = start; !is_over(run, start, at); at = now()) {
+	for (double at = start; !is_over(run, start, at); at = clock_now()) {
 		double next = tick;
 
 		if (run->s->free.seconds > 0 && end < next)
@@ -211,18 +204,18 @@ static bool supervise(struct free_run *run, free_progress progress, void *arg, s
 		}
 		sleep_until(next);
 	}
-	run->o->seconds = now() - start;
+	run->o->seconds = clock_now() - start;
 	return true;
 }
 
 /* Ask the roles to end; a vCPU that does not is hung. Then fetch every thread out of KVM_RUN. */
 static void stop(struct free_run *run)
 {
-	double patience = now() + GUARD_SECONDS;
+	double patience = clock_now() + GUARD_SECONDS;
 
 	__atomic_store_n(&setup_control(run->vm, run->image)->stop, 1, __ATOMIC_SEQ_CST);
-	while (atomic_load(&run->done) != all_vcpus(run) && now() < patience && !any_dead(run))
-		sleep_until(now() + 0.001);
+	while (atomic_load(&run->done) != all_vcpus(run) && clock_now() < patience && !any_dead(run))
+		sleep_until(clock_now() + 0.001);
 	if (atomic_load(&run->done) != all_vcpus(run) && !any_dead(run))
 		run->o->end = END_HUNG;
 	atomic_store(&run->quit, true);

@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "guard.h"
 
 /* A recorded fetch names its version in 16 bits: a bound on the stores of one run. */
@@ -335,18 +335,10 @@ static bool play(struct player *p, struct err *e)
 	return true;
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Reset, (body), close: what playing and replaying have in common. */
 static bool run(struct player *p, bool (*body)(struct player *, struct err *), struct err *e)
 {
-	double start = now();
+	double start = clock_now();
 	bool ok;
 
 	guard_watch(p->m->vm, p->s->vcpus, GUARD_SECONDS);
@@ -359,7 +351,7 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 		ok = guarded_end(p);	/* a prepare() that does not return is the guest's doing */
 	}
 	guard_release();
-	p->o->seconds = now() - start;
+	p->o->seconds = clock_now() - start;
 	return ok;
 }
 

@@ -65,8 +65,9 @@ void kvmtest_take_turns(bool alone)
 {
 	static int fd = -1;
 
-	if (fd < 0)
-		fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return; /* its turn already */
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	cr_assert(fd >= 0 && !flock(fd, alone ? LOCK_EX : LOCK_SH), "cannot lock the test program");
 }
 

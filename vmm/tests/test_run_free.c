@@ -32,7 +32,7 @@ struct free_test {
 	struct observation o;
 	struct quirks quirks;
 	uint32_t progress;
-	struct moment first, last;	/* call of see_progress() */
+	struct moment first, last; /* call of see_progress() */
 };
 
 static void needs_two_processors(void)
@@ -222,6 +222,8 @@ Test(run_free, ctrl_c_ends_a_run_and_keeps_its_counts)
 	struct free_test t;
 	char reason[200];
 
+	needs_two_processors();
+	kvmtest_take_turns(true);
 	guard_install();
 	interrupt_in(0.4);
 	run(&t, FREE "'free': {'seconds': 20, 'nmi_rate': 100}");

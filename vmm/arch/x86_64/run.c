@@ -98,12 +98,20 @@ void *x86_host(struct vm *vm, uint64_t address, size_t size)
 	return NULL;
 }
 
-static bool at_int3(const struct vcpu *v)
+/*
+ * Was it INT3 that KVM failed to emulate? The bytes it says it fetched decide,
+ * where it says so: in memory another vCPU may have replaced them by now.
+ */
+static bool failed_on_int3(const struct vcpu *v)
 {
 	const struct vm *vm = v->vm;
 	uint64_t ip = v->regs->rip;
 	const uint8_t *text = vm->kind == VM_FREE ? vm->host.text : vm->host.view[v->id];
 
+	if (v->run->emulation_failure.ndata >= 3 &&
+	    v->run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES &&
+	    v->run->emulation_failure.insn_size)
+		return v->run->emulation_failure.insn_bytes[0] == 0xcc;
 	if (ip >= CM_TEXT_BASE && ip < CM_TEXT_BASE + CM_TEXT_SIZE)
 		return text[ip - CM_TEXT_BASE] == 0xcc;
 	text = x86_host(v->vm, ip, 1);
@@ -180,7 +188,7 @@ static bool inject_int3(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 static bool internal_error(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	if (v->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION) {
-		if (v->vm->quirks.int3_cpl0_fails && at_int3(v))
+		if (v->vm->quirks.int3_cpl0_fails && failed_on_int3(v))
 			return inject_int3(v, x, e);
 		x->kind = EXIT_UNEMULATED;
 		snprintf(x->text, sizeof(x->text),
@@ -233,21 +241,27 @@ static bool classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	}
 }
 
-bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+/* One KVM_RUN and what it means. */
+static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	bool kicked;
 
+	memset(x, 0, sizeof(*x));
+	if (!x86_enter(v, &kicked, e))
+		return false;
+	v->regs->rflags &= ~(uint64_t)X86_TF;
+	if (!kicked)
+		return classify(v, x, e);
+	x->kind = EXIT_KICKED;
+	return true;
+}
+
+bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
 	if (!x86_set_debug(v, 0, e))
 		return false;
 	do {
-		memset(x, 0, sizeof(*x));
-		if (!x86_enter(v, &kicked, e))
-			return false;
-		if (kicked) {
-			x->kind = EXIT_KICKED;
-			return true;
-		}
-		if (!classify(v, x, e))
+		if (!enter(v, x, e))
 			return false;
 	} while (x->kind == EXIT_STEPPED);
 	return true;
@@ -324,40 +338,34 @@ static bool do_iret(struct vcpu *v)
 
 bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
-	bool user = vcpu_cpl(v) == 3, kicked;
+	bool undo = vcpu_cpl(v) == 3 && v->vm->quirks.step_cpl3_via_guest, kicked;
 	struct user_step before;
 
 	memset(x, 0, sizeof(*x));
-	if (!user && v->vm->quirks.iret_runs_on && do_iret(v)) {
+	if (vcpu_cpl(v) == 0 && v->vm->quirks.iret_runs_on && do_iret(v)) {
 		x->kind = EXIT_STEPPED;
 		return true;
 	}
 	if (!x86_set_debug(v, STEPPING, e))
 		return false;
-	if (user)
-		before_user_step(v, &before);
 	v->regs->rflags |= X86_TF;
 	v->dirty |= KVM_SYNC_X86_REGS;
+	if (!undo)
+		return enter(v, x, e);
+	before_user_step(v, &before);
 	if (!x86_enter(v, &kicked, e))
 		return false;
 	v->regs->rflags &= ~(uint64_t)X86_TF;
-	if (kicked) {
-		x->kind = EXIT_KICKED;
-		return true;
-	}
-	if (user && v->vm->quirks.step_cpl3_via_guest && stub_of(v) == X86_VECTOR_DB) {
+	if (!kicked && stub_of(v) != X86_VECTOR_DB)
+		return classify(v, x, e);
+	if (!kicked)
 		undo_guest_db(v, &before);
-		x->kind = EXIT_STEPPED;
-		return true;
-	}
-	return classify(v, x, e);
+	x->kind = kicked ? EXIT_KICKED : EXIT_STEPPED;
+	return true;
 }
 
 bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, struct err *e)
 {
-	bool kicked;
-
-	memset(x, 0, sizeof(*x));
 	if (!x86_set_debug(v, STEPPING, e))
 		return false;
 	if (kind == EVENT_NMI) {
@@ -369,15 +377,9 @@ bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, str
 		v->events->interrupt.soft = 0;
 	}
 	v->dirty |= KVM_SYNC_X86_EVENTS;
-	if (!x86_enter(v, &kicked, e))
+	if (!enter(v, x, e))
 		return false;
-	if (kicked) {
-		x->kind = EXIT_KICKED;
-		return true;
-	}
-	if (!classify(v, x, e))
-		return false;
-	if (x->kind != EXIT_DELIVERED && x->kind != EXIT_SHUTDOWN)
+	if (x->kind != EXIT_DELIVERED && x->kind != EXIT_SHUTDOWN && x->kind != EXIT_KICKED)
 		return err_set(e, ERR_HOST, "vCPU %u did not take the %s: it stands at %#llx", v->id,
 			       kind == EVENT_NMI ? "NMI" : "IPI",
 			       (unsigned long long)v->regs->rip);

@@ -8,7 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 #define EMULATED_NS 50.0	/* an instruction; bare ones take under 1 ns, emulated ones ~330 */
 
@@ -114,20 +115,18 @@ static bool check_iret(struct vcpu *v, const struct vcpu_state *ready, struct qu
 static double count_ns(struct vcpu *v, const struct vcpu_state *ready, uint64_t iterations,
 		       struct err *e)
 {
-	struct timespec a, b;
 	double best = -1;
 
 	for (int i = 0; i < 3; i++) {
 		struct vcpu_exit x;
-		double ns;
+		double start, ns;
 
 		at(v, ready, symbol(v->vm, "cm_selfcheck_count"), 0);
 		v->regs->rcx = iterations;
-		clock_gettime(CLOCK_MONOTONIC, &a);
+		start = clock_now();
 		if (!vcpu_run(v, &x, e))
 			return -1;
-		clock_gettime(CLOCK_MONOTONIC, &b);
-		ns = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+		ns = (clock_now() - start) * 1e9;
 		if (best < 0 || ns < best)
 			best = ns;
 	}

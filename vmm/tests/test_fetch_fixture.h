@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_fetch_fixture.h - what the tests of the fetch models share: a window of
+ * two vCPUs, the stores to it, and what a version of it holds.
+ */
+#ifndef CROSSMOD_TEST_FETCH_FIXTURE_H
+#define CROSSMOD_TEST_FETCH_FIXTURE_H
+
+#include "fetch.h"
+
+#define LINE   64u
+#define TEXT   0x20001000u
+#define WRITER 0
+#define READER 1
+
+/* A window of (length) bytes at (address), in one piece, all of them 'o'. For fetch_fini(). */
+void history_start(struct fetch *f, enum fetch_model model, uint32_t chunk, uint64_t address,
+		   uint32_t length);
+
+/* (writer) stores one byte; -1 for nobody's own alias. False when the byte was there before. */
+bool history_store(struct fetch *f, uint32_t offset, char value, int writer);
+
+/* The byte that (version) has at (offset). */
+char history_byte(const struct fetch *f, uint32_t version, uint32_t offset);
+
+#endif
