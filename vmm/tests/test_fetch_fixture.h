@@ -17,7 +17,7 @@
 void history_start(struct fetch *f, enum fetch_model model, uint32_t chunk, uint64_t address,
 		   uint32_t length);
 
-/* (writer) stores one byte; -1 for nobody's own alias. False when the byte was there before. */
+/* vCPU (writer), or none of them for -1, stores one byte. False when it was there before. */
 bool history_store(struct fetch *f, uint32_t offset, char value, int writer);
 
 /* The byte that (version) has at (offset). */

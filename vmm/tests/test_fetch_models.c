@@ -111,6 +111,7 @@ static const struct history histories[] = {
 };
 
 /* What is done besides the history, that must not make a difference. */
+enum manner { PLAINLY, TRIMMING, COPYING, MANNERS };
 
 /* Every (head, tail) that READER may fetch, with a plan of each; returns how many. */
 static uint32_t outcomes(const struct fetch *f, char text[][3], struct fetch_plan *plans)
@@ -232,219 +233,218 @@ Test(fetch, histories)
 		for (enum manner m = 0; m < MANNERS; m++)
 			for (size_t c = 0; c < sizeof(chunks) / sizeof(chunks[0]); c++)
 				play(&histories[i], m, chunks[c]);
+}
 
-	static void assert_illegal(const struct fetch *f, const struct fetch_plan *plan,
-				   uint32_t offset, uint32_t version, const char *text)
-	{
+static void assert_illegal(const struct fetch *f, const struct fetch_plan *plan, uint32_t offset,
+			   uint32_t version, const char *text)
+{
+	struct err e;
+
+	cr_assert_not(fetch_legal(f, READER, plan, offset, version, &e));
+	cr_assert_eq(e.code, ERR_INPUT);
+	cr_assert_str_eq(e.text, text);
+	cr_assert_not(fetch_legal(f, READER, plan, offset, version, NULL));
+}
+
+Test(fetch, illegal_says_why)
+{
+	struct fetch_plan plan = { 0 };
+	struct fetch f;
+	struct err e;
+
+	history_start(&f, FETCH_ORDERED, 1, TEXT, LINE);
+	history_store(&f, 0, 'a', WRITER);
+	fetch_synchronised(&f, READER);
+	history_store(&f, 0, 'b', WRITER);
+	assert_illegal(&f, &plan, 0, 0,
+		       "vCPU 1 may not fetch version 0 of chunk 0 (at 0x20001000) any more: "
+		       "the oldest it may still see is 1 (model 'ordered')");
+	assert_illegal(&f, &plan, 0, 3,
+		       "vCPU 1 may not fetch version 3 of chunk 0 (at 0x20001000): "
+		       "the newest is 2");
+	cr_assert(fetch_legal(&f, READER, &plan, 0, 2, &e));
+	fetch_plan_add(&f, &plan, 0, 2);
+	assert_illegal(&f, &plan, 1, 1,
+		       "vCPU 1 may not fetch version 1 of chunk 1 (at 0x20001001): "
+		       "of the chunk before it took version 2 (model 'ordered')");
+	fetch_fini(&f);
+
+	plan.nchunks = 0;
+	history_start(&f, FETCH_DESC, 1, TEXT, LINE);
+	cr_assert(fetch_latch(&f, READER, 0, 1, &e));
+	history_store(&f, 0, 'a', WRITER);
+	assert_illegal(&f, &plan, 0, 1,
+		       "vCPU 1 may not fetch version 1 of chunk 0 (at 0x20001000): "
+		       "it has latched version 0 (model 'desc')");
+	fetch_fini(&f);
+}
+
+Test(fetch, latch_order_and_end)
+{
+	static const struct {
+		enum fetch_model model;
+		uint16_t chunk[3];
+	} orders[] = { { FETCH_ASC, { 4, 5, 6 } }, { FETCH_DESC, { 6, 5, 4 } } };
+
+	for (size_t m = 0; m < 2; m++) {
+		struct fetch f;
 		struct err e;
 
-		cr_assert_not(fetch_legal(f, READER, plan, offset, version, &e));
+		history_start(&f, orders[m].model, 1, TEXT, LINE);
+		for (unsigned int i = 0; i < 3; i++) {
+			const struct fetch_plan *latched = &f.latched[READER];
+			unsigned int at = orders[m].model == FETCH_ASC ? i : 0;
+
+			cr_assert(fetch_latch(&f, READER, 4, 3, &e));
+			cr_assert_eq(latched->nchunks, i + 1);
+			cr_assert_eq(latched->chunk[at], orders[m].chunk[i]);
+			cr_assert_eq(latched->version[at], i);
+			history_store(&f, 4, (char)i, WRITER);
+		}
+		cr_assert_not(fetch_latch(&f, READER, 4, 3, &e));
 		cr_assert_eq(e.code, ERR_INPUT);
-		cr_assert_str_eq(e.text, text);
-		cr_assert_not(fetch_legal(f, READER, plan, offset, version, NULL));
+		cr_assert(strstr(e.text, "latched all 3"), "%s", e.text);
+		cr_assert_eq(f.latched[WRITER].nchunks, 0);
+		fetch_fini(&f);
 	}
+}
 
-	Test(fetch, illegal_says_why)
-	{
-		struct fetch_plan plan = { 0 };
+Test(fetch, latch_in_other_models)
+{
+	static const enum fetch_model models[] = { FETCH_SC, FETCH_ORDERED, FETCH_STALE };
+
+	for (size_t i = 0; i < 3; i++) {
 		struct fetch f;
 		struct err e;
 
-		history_start(&f, FETCH_ORDERED, 1, TEXT, LINE);
-		history_store(&f, 0, 'a', WRITER);
-		fetch_synchronised(&f, READER);
-		history_store(&f, 0, 'b', WRITER);
-		assert_illegal(
-			&f, &plan, 0, 0,
-			"vCPU 1 may not fetch version 0 of chunk 0 (at 0x20001000) any more: "
-			"the oldest it may still see is 1 (model 'ordered')");
-		assert_illegal(&f, &plan, 0, 3,
-			       "vCPU 1 may not fetch version 3 of chunk 0 (at 0x20001000): "
-			       "the newest is 2");
-		cr_assert(fetch_legal(&f, READER, &plan, 0, 2, &e));
-		fetch_plan_add(&f, &plan, 0, 2);
-		assert_illegal(&f, &plan, 1, 1,
-			       "vCPU 1 may not fetch version 1 of chunk 1 (at 0x20001001): "
-			       "of the chunk before it took version 2 (model 'ordered')");
-		fetch_fini(&f);
-
-		plan.nchunks = 0;
-		history_start(&f, FETCH_DESC, 1, TEXT, LINE);
-		cr_assert(fetch_latch(&f, READER, 0, 1, &e));
-		history_store(&f, 0, 'a', WRITER);
-		assert_illegal(&f, &plan, 0, 1,
-			       "vCPU 1 may not fetch version 1 of chunk 0 (at 0x20001000): "
-			       "it has latched version 0 (model 'desc')");
+		history_start(&f, models[i], 1, TEXT, LINE);
+		cr_assert_not(fetch_latch(&f, READER, 0, 2, &e));
+		cr_assert_eq(e.code, ERR_INPUT);
+		cr_assert(strstr(e.text, fetch_model_name(models[i])), "%s", e.text);
 		fetch_fini(&f);
 	}
+}
 
-	Test(fetch, latch_order_and_end)
-	{
-		static const struct {
-			enum fetch_model model;
-			uint16_t chunk[3];
-		} orders[] = { { FETCH_ASC, { 4, 5, 6 } }, { FETCH_DESC, { 6, 5, 4 } } };
+/* ordered: a fetch of one chunk moves every other one, also those it did not touch. */
+Test(fetch, ordered_is_monotone_on_any_chunk)
+{
+	struct fetch_plan plan = { 0 }, none = { 0 };
+	struct fetch f;
 
-		for (size_t m = 0; m < 2; m++) {
-			struct fetch f;
-			struct err e;
+	history_start(&f, FETCH_ORDERED, 1, TEXT, LINE);
+	history_store(&f, 40, 'n', WRITER);
+	history_store(&f, 0, 'n', WRITER);
+	cr_assert(fetch_legal(&f, READER, &none, 40, 0, NULL));
+	fetch_plan_add(&f, &plan, 0, 2);
+	fetch_done(&f, READER, &plan);
+	for (uint32_t i = 0; i < LINE; i++)
+		cr_assert_not(fetch_legal(&f, READER, &none, i, 1, NULL));
+	cr_assert(fetch_legal(&f, WRITER, &none, 40, 0, NULL));
+	fetch_fini(&f);
+}
 
-			history_start(&f, orders[m].model, 1, TEXT, LINE);
-			for (unsigned int i = 0; i < 3; i++) {
-				const struct fetch_plan *latched = &f.latched[READER];
-				unsigned int at = orders[m].model == FETCH_ASC ? i : 0;
+/* stale: nothing across chunks. */
+Test(fetch, stale_chunks_are_independent)
+{
+	struct fetch_plan plan = { 0 }, none = { 0 };
+	struct fetch f;
 
-				cr_assert(fetch_latch(&f, READER, 4, 3, &e));
-				cr_assert_eq(latched->nchunks, i + 1);
-				cr_assert_eq(latched->chunk[at], orders[m].chunk[i]);
-				cr_assert_eq(latched->version[at], i);
-				history_store(&f, 4, (char)i, WRITER);
-			}
-			cr_assert_not(fetch_latch(&f, READER, 4, 3, &e));
-			cr_assert_eq(e.code, ERR_INPUT);
-			cr_assert(strstr(e.text, "latched all 3"), "%s", e.text);
-			cr_assert_eq(f.latched[WRITER].nchunks, 0);
-			fetch_fini(&f);
+	history_start(&f, FETCH_STALE, 1, TEXT, LINE);
+	history_store(&f, 40, 'n', WRITER);
+	history_store(&f, 0, 'n', WRITER);
+	fetch_plan_add(&f, &plan, 0, 2);
+	fetch_done(&f, READER, &plan);
+	cr_assert_not(fetch_legal(&f, READER, &none, 0, 1, NULL));
+	cr_assert(fetch_legal(&f, READER, &none, 40, 0, NULL));
+	fetch_fini(&f);
+}
+
+/* Choices are the legal versions, one of each content, the oldest. */
+static void assert_choices_are_the_legal(const struct fetch *f, const struct fetch_plan *plan,
+					 uint32_t offset)
+{
+	uint32_t versions[64], n = fetch_choices(f, READER, plan, offset, versions, 64);
+
+	cr_assert(n > 0 && n <= 64);
+	for (uint32_t i = 0; i < n; i++) {
+		cr_assert(fetch_legal(f, READER, plan, offset, versions[i], NULL));
+		for (uint32_t j = 0; j < i; j++)
+			cr_assert_neq(history_byte(f, versions[i], offset),
+				      history_byte(f, versions[j], offset));
+	}
+	for (uint32_t t = f->first; t <= fetch_now(f); t++) {
+		bool covered = false;
+
+		if (!fetch_legal(f, READER, plan, offset, t, NULL))
+			continue;
+		for (uint32_t i = 0; i < n; i++)
+			covered |= versions[i] <= t && history_byte(f, versions[i], offset) ==
+							       history_byte(f, t, offset);
+		cr_assert(covered, "version %u", t);
+	}
+}
+
+/* Seeded: the same histories every time. */
+static uint32_t draw(uint32_t below)
+{
+	static uint64_t x = 88172645463325252u;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (uint32_t)(x >> 32) % below;
+}
+
+/* One random event; in (a) plainly, in (b) followed by trimming. */
+static void random_event(struct fetch *a, struct fetch *b)
+{
+	struct fetch_plan plan = { 0 };
+	uint32_t offset = draw(2), versions[64], n, vcpu = draw(2);
+	char value = (char)('a' + draw(3));
+
+	switch (draw(5)) {
+	case 0:
+		fetch_synchronised(a, vcpu);
+		fetch_synchronised(b, vcpu);
+		break;
+	case 1:
+		for (offset = 0; offset < 2; offset++) {
+			n = fetch_choices(a, READER, &plan, offset, versions, 64);
+			fetch_plan_add(a, &plan, offset, versions[draw(n)]);
 		}
+		fetch_done(a, READER, &plan);
+		fetch_done(b, READER, &plan);
+		break;
+	case 2:
+		cr_assert_eq(fetch_latch(a, READER, 0, 2, NULL),
+			     fetch_latch(b, READER, 0, 2, NULL));
+		break;
+	default:
+		cr_assert_eq(history_store(a, offset, value, (int)vcpu),
+			     history_store(b, offset, value, (int)vcpu));
 	}
+	fetch_trim(b);
+}
 
-	Test(fetch, latch_in_other_models)
-	{
-		static const enum fetch_model models[] = { FETCH_SC, FETCH_ORDERED, FETCH_STALE };
+Test(fetch, random_histories)
+{
+	for (unsigned int round = 0; round < 200; round++) {
+		struct fetch a, b;
 
-		for (size_t i = 0; i < 3; i++) {
-			struct fetch f;
-			struct err e;
+		history_start(&a, round % FETCH_MODELS, 1, TEXT, LINE);
+		history_start(&b, round % FETCH_MODELS, 1, TEXT, LINE);
+		a.config.own_alias_visible = b.config.own_alias_visible = draw(2);
+		for (unsigned int i = 0; i < 30; i++) {
+			struct fetch_plan none = { 0 };
 
-			history_start(&f, models[i], 1, TEXT, LINE);
-			cr_assert_not(fetch_latch(&f, READER, 0, 2, &e));
-			cr_assert_eq(e.code, ERR_INPUT);
-			cr_assert(strstr(e.text, fetch_model_name(models[i])), "%s", e.text);
-			fetch_fini(&f);
+			random_event(&a, &b);
+			assert_choices_are_the_legal(&a, &none, 0);
+			assert_choices_are_the_legal(&a, &none, 1);
+			for (uint32_t t = 0; t <= fetch_now(&a); t++)
+				cr_assert_eq(fetch_legal(&a, READER, &none, 1, t, NULL),
+					     fetch_legal(&b, READER, &none, 1, t, NULL));
 		}
+		fetch_fini(&a);
+		fetch_fini(&b);
 	}
-
-	/* ordered: a fetch of one chunk moves every other one, also those it did not touch. */
-	Test(fetch, ordered_is_monotone_on_any_chunk)
-	{
-		struct fetch_plan plan = { 0 }, none = { 0 };
-		struct fetch f;
-
-		history_start(&f, FETCH_ORDERED, 1, TEXT, LINE);
-		history_store(&f, 40, 'n', WRITER);
-		history_store(&f, 0, 'n', WRITER);
-		cr_assert(fetch_legal(&f, READER, &none, 40, 0, NULL));
-		fetch_plan_add(&f, &plan, 0, 2);
-		fetch_done(&f, READER, &plan);
-		for (uint32_t i = 0; i < LINE; i++)
-			cr_assert_not(fetch_legal(&f, READER, &none, i, 1, NULL));
-		cr_assert(fetch_legal(&f, WRITER, &none, 40, 0, NULL));
-		fetch_fini(&f);
-	}
-
-	/* stale: nothing across chunks. */
-	Test(fetch, stale_chunks_are_independent)
-	{
-		struct fetch_plan plan = { 0 }, none = { 0 };
-		struct fetch f;
-
-		history_start(&f, FETCH_STALE, 1, TEXT, LINE);
-		history_store(&f, 40, 'n', WRITER);
-		history_store(&f, 0, 'n', WRITER);
-		fetch_plan_add(&f, &plan, 0, 2);
-		fetch_done(&f, READER, &plan);
-		cr_assert_not(fetch_legal(&f, READER, &none, 0, 1, NULL));
-		cr_assert(fetch_legal(&f, READER, &none, 40, 0, NULL));
-		fetch_fini(&f);
-	}
-
-	/* Choices are the legal versions, one of each content, the oldest. */
-	static void assert_choices_are_the_legal(const struct fetch *f,
-						 const struct fetch_plan *plan, uint32_t offset)
-	{
-		uint32_t versions[64], n = fetch_choices(f, READER, plan, offset, versions, 64);
-
-		cr_assert(n > 0 && n <= 64);
-		for (uint32_t i = 0; i < n; i++) {
-			cr_assert(fetch_legal(f, READER, plan, offset, versions[i], NULL));
-			for (uint32_t j = 0; j < i; j++)
-				cr_assert_neq(history_byte(f, versions[i], offset),
-					      history_byte(f, versions[j], offset));
-		}
-		for (uint32_t t = f->first; t <= fetch_now(f); t++) {
-			bool covered = false;
-
-			if (!fetch_legal(f, READER, plan, offset, t, NULL))
-				continue;
-			for (uint32_t i = 0; i < n; i++)
-				covered |=
-					versions[i] <= t && history_byte(f, versions[i], offset) ==
-								    history_byte(f, t, offset);
-			cr_assert(covered, "version %u", t);
-		}
-	}
-
-	/* Seeded: the same histories every time. */
-	static uint32_t draw(uint32_t below)
-	{
-		static uint64_t x = 88172645463325252u;
-
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		return (uint32_t)(x >> 32) % below;
-	}
-
-	/* One random event; in (a) plainly, in (b) followed by trimming. */
-	static void random_event(struct fetch * a, struct fetch * b)
-	{
-		struct fetch_plan plan = { 0 };
-		uint32_t offset = draw(2), versions[64], n, vcpu = draw(2);
-		char value = (char)('a' + draw(3));
-
-		switch (draw(5)) {
-		case 0:
-			fetch_synchronised(a, vcpu);
-			fetch_synchronised(b, vcpu);
-			break;
-		case 1:
-			for (offset = 0; offset < 2; offset++) {
-				n = fetch_choices(a, READER, &plan, offset, versions, 64);
-				fetch_plan_add(a, &plan, offset, versions[draw(n)]);
-			}
-			fetch_done(a, READER, &plan);
-			fetch_done(b, READER, &plan);
-			break;
-		case 2:
-			cr_assert_eq(fetch_latch(a, READER, 0, 2, NULL),
-				     fetch_latch(b, READER, 0, 2, NULL));
-			break;
-		default:
-			cr_assert_eq(history_store(a, offset, value, (int)vcpu),
-				     history_store(b, offset, value, (int)vcpu));
-		}
-		fetch_trim(b);
-	}
-
-	Test(fetch, random_histories)
-	{
-		for (unsigned int round = 0; round < 200; round++) {
-			struct fetch a, b;
-
-			history_start(&a, round % FETCH_MODELS, 1, TEXT, LINE);
-			history_start(&b, round % FETCH_MODELS, 1, TEXT, LINE);
-			a.config.own_alias_visible = b.config.own_alias_visible = draw(2);
-			for (unsigned int i = 0; i < 30; i++) {
-				struct fetch_plan none = { 0 };
-
-				random_event(&a, &b);
-				assert_choices_are_the_legal(&a, &none, 0);
-				assert_choices_are_the_legal(&a, &none, 1);
-				for (uint32_t t = 0; t <= fetch_now(&a); t++)
-					cr_assert_eq(fetch_legal(&a, READER, &none, 1, t, NULL),
-						     fetch_legal(&b, READER, &none, 1, t, NULL));
-			}
-			fetch_fini(&a);
-			fetch_fini(&b);
-		}
-	}
+}

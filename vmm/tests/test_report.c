@@ -365,9 +365,9 @@ Test(report, unwritable)
 
 	snprintf(path, sizeof(path), "%s/file", scratch_directory);
 	fclose(fopen(path, "w"));
-	assert_unwritable(path, "Not a scratch_directory");
+	assert_unwritable(path, "Not a directory");
 	snprintf(path, sizeof(path), "%s/file/below", scratch_directory);
-	assert_unwritable(path, "Not a scratch_directory");
+	assert_unwritable(path, "Not a directory");
 	scratch_drop("file");
 	assert_unwritable("/proc/crossmod", "mkdir /proc/crossmod");
 	assert_unwritable("", "mkdir");

@@ -95,7 +95,7 @@ Test(report, damaged_witness)
 		{ "{\"schedule\": \"\"}", "$.schedule: must not be empty" },
 		{ "{\"scenario_path\": \"-\"}", "'scenario_path' is missing" },
 		{ "{\"scenario_path\": 3}", "$.scenario_path: expected a string" },
-		{ "{\"scenario_text\": \"-\"}", "'sample_stepped_scenario.text' is missing" },
+		{ "{\"scenario_text\": \"-\"}", "'scenario_text' is missing" },
 		{ "{\"scenario_text\": {}}", "$.scenario_text: expected a string" },
 		{ "{\"verdict\": \"-\"}", "'verdict' is missing" },
 		{ "{\"verdict\": true}", "$.verdict: expected a string" },
@@ -139,7 +139,7 @@ Test(report, no_witness)
 	assert_refused("{\"a\0b\": 1}", 10, ":1:");
 	cr_expect_not(witness_load(&w, "/nonexistent.json", &e));
 	cr_expect_eq(e.code, ERR_INPUT);
-	cr_expect_str_eq(e.text, "/nonexistent.json: No such file or scratch_directory");
+	cr_expect_str_eq(e.text, "/nonexistent.json: No such file or directory");
 	cr_expect_not(witness_load(&w, scratch_directory, &e));
 	cr_expect_eq(e.code, ERR_INPUT);
 }

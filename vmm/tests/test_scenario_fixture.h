@@ -10,7 +10,7 @@
 
 #include "scenario.h"
 
-/* The shortest scenario there is. */
+/* A scenario with nothing in it but what must be there. */
 #define STEPPED_BASE                                                                         \
 	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"nop5_jmp5\"}], " \
 	"\"method\": \"stepped\", \"expect\": \"torn\"}"
@@ -23,7 +23,7 @@ extern const struct image example_image;
 /* The JSON at (path) below the top of the tree, which CROSSMOD_SRC may name. For json_decref(). */
 json_t *example_tree(const char *path);
 
-/* (base) with its top-level keys replaced and added to by (change), then (without) removed. */
+/* (base), its top-level keys replaced and added to by (change), (without) removed. For free(). */
 char *example_merged(const char *base, const json_t *change, const char *without);
 
 /* (base) with the keys of (change), which is JSON, must be accepted. For scenario_fini(). */
