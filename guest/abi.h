@@ -12,12 +12,12 @@
 
 #include <stdint.h>
 
-#define CM_ABI_MAGIC	0x31444f4d53534f52ULL	/* "ROSSMOD1" */
-#define CM_ABI_VERSION	1u
+#define CM_ABI_MAGIC   0x31444f4d53534f52ULL /* "ROSSMOD1" */
+#define CM_ABI_VERSION 1u
 
 #define CM_MAX_VCPUS	16u
 #define CM_MAX_SITES	4u
-#define CM_MAX_SITE_LEN	16u
+#define CM_MAX_SITE_LEN 16u
 #define CM_MAX_EVENTS	16u
 
 enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 };
@@ -28,13 +28,13 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
  * behind those addresses) and written at CM_ALIAS_BASE only. A site is placed
  * in a slot of its own, wide enough for every landing pad of its kind.
  */
-#define CM_IMAGE_BASE	0x10000000u
-#define CM_IMAGE_MAX	0x00200000u
-#define CM_TEXT_BASE	0x20000000u
-#define CM_ALIAS_BASE	0x30000000u
-#define CM_SLOT_SIZE	0x00008000u
-#define CM_SLOT_ORIGIN	0x00001000u	/* where offset 0 of a slot's page is */
-#define CM_TEXT_SIZE	(CM_MAX_SITES * CM_SLOT_SIZE)
+#define CM_IMAGE_BASE  0x10000000u
+#define CM_IMAGE_MAX   0x00200000u
+#define CM_TEXT_BASE   0x20000000u
+#define CM_ALIAS_BASE  0x30000000u
+#define CM_SLOT_SIZE   0x00008000u
+#define CM_SLOT_ORIGIN 0x00001000u /* where offset 0 of a slot's page is */
+#define CM_TEXT_SIZE   (CM_MAX_SITES * CM_SLOT_SIZE)
 
 /* The doorbell: one byte `out` to this port (x86), the reason as its value. */
 #define CM_DOORBELL_PORT 0xc3u
@@ -43,22 +43,22 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 #define CM_DELIVERY_PORT 0xc4u
 
 enum cm_door {
-	CM_DOOR_READY = 1,	/* booted; the machine is snapshotted here */
-	CM_DOOR_ROLE = 2,	/* control block read, about to play the role */
-	CM_DOOR_DONE = 3,	/* role played to its end; idle from here on */
-	CM_DOOR_IPI = 4,	/* cm_cpu.ipi_mask and .ipi_vector ask for an IPI */
-	CM_DOOR_CRASH = 5,	/* an exception outside any site; see cm_cpu.event */
-	CM_DOOR_ASSERT = 6,	/* a guest self-check failed: cm_cpu.assert_line */
+	CM_DOOR_READY = 1,  /* booted; the machine is snapshotted here */
+	CM_DOOR_ROLE = 2,   /* control block read, about to play the role */
+	CM_DOOR_DONE = 3,   /* role played to its end; idle from here on */
+	CM_DOOR_IPI = 4,    /* cm_cpu.ipi_mask and .ipi_vector ask for an IPI */
+	CM_DOOR_CRASH = 5,  /* an exception outside any site; see cm_cpu.event */
+	CM_DOOR_ASSERT = 6, /* a guest self-check failed: cm_cpu.assert_line */
 };
 
 enum cm_role { CM_ROLE_IDLE = 0, CM_ROLE_PATCHER = 1, CM_ROLE_EXECUTOR = 2 };
 
 /* What the guest says of one execution of a site that was not plainly legal. */
 enum cm_event_kind {
-	CM_EVENT_OUTCOME = 1,	/* came back with a (value, pad) neither old nor new */
-	CM_EVENT_STALE = 2,	/* the old outcome after the patch was promised */
-	CM_EVENT_TRAP = 3,	/* an exception that no hook of the protocol claimed */
-	CM_EVENT_CRASH = 4,	/* the same, but outside any execution of a site */
+	CM_EVENT_OUTCOME = 1, /* came back with a (value, pad) neither old nor new */
+	CM_EVENT_STALE = 2,   /* the old outcome after the patch was promised */
+	CM_EVENT_TRAP = 3,    /* an exception that no hook of the protocol claimed */
+	CM_EVENT_CRASH = 4,   /* the same, but outside any execution of a site */
 };
 
 /*
@@ -76,8 +76,8 @@ struct cm_site_record {
 	uint64_t image;
 	uint32_t site_offset;
 	uint32_t length;	/* of the patched bytes */
-	uint32_t resume_offset;	/* where a trapped CPU may resume: past the site */
-	uint32_t target_offset;	/* where the new form leads, when not past it */
+	uint32_t resume_offset; /* where a trapped CPU may resume: past the site */
+	uint32_t target_offset; /* where the new form leads, when not past it */
 	uint32_t pad_old;
 	uint32_t pad_new;
 	uint64_t value_old;
@@ -88,17 +88,17 @@ struct cm_site_record {
 
 /* A placed site, written by the host before a run. */
 struct cm_site {
-	uint64_t text;		/* first byte, as executed */
-	uint64_t alias;		/* first byte, as written */
+	uint64_t text;	/* first byte, as executed */
+	uint64_t alias; /* first byte, as written */
 	uint64_t resume;
 	uint64_t target;
-	uint64_t pad_old;	/* 0: none */
+	uint64_t pad_old; /* 0: none */
 	uint64_t pad_new;
 	uint64_t value_old;
 	uint64_t value_new;
 	uint32_t length;
-	uint32_t started;	/* pokes of this site begun; odd = to the new form */
-	uint32_t promised;	/* pokes of this site the routine has returned from */
+	uint32_t started;  /* pokes of this site begun; odd = to the new form */
+	uint32_t promised; /* pokes of this site the routine has returned from */
 	uint32_t pad;
 	uint8_t old_bytes[CM_MAX_SITE_LEN];
 	uint8_t new_bytes[CM_MAX_SITE_LEN];
@@ -106,15 +106,15 @@ struct cm_site {
 
 /* What a run is to do; written by the host before the roles start. */
 struct cm_control {
-	uint64_t protocol;	/* of the cm_protocol_<name> record */
+	uint64_t protocol; /* of the cm_protocol_<name> record */
 	uint32_t vcpus;
-	uint32_t online;	/* mask */
+	uint32_t online; /* mask */
 	uint32_t sites;
 	uint32_t batch;		/* sites handed to one call of patch() */
 	uint32_t pokes;		/* calls of patch(); 0 = until (stop) */
 	uint32_t pause;		/* loops the patcher idles between two pokes */
-	uint32_t nmi_runs_site;	/* the NMI body executes the sites once */
-	uint32_t ipi_runs_site;	/* so does the IPI epilogue, before its IRET */
+	uint32_t nmi_runs_site; /* the NMI body executes the sites once */
+	uint32_t ipi_runs_site; /* so does the IPI epilogue, before its IRET */
 	uint32_t free_running;	/* IPIs by the local APIC, not by the doorbell */
 	uint32_t x2apic;
 	uint32_t stop;
@@ -126,13 +126,13 @@ struct cm_event {
 	uint32_t kind;
 	uint32_t site;
 	uint64_t value;
-	uint64_t pad;		/* landing pad reached */
+	uint64_t pad; /* landing pad reached */
 	uint64_t vector;
 	uint64_t error;
 	uint64_t ip;
-	uint64_t address;	/* faulting address */
-	uint32_t promised;	/* of the site, before the execution */
-	uint32_t started;	/* of the site, after it */
+	uint64_t address;  /* faulting address */
+	uint32_t promised; /* of the site, before the execution */
+	uint32_t started;  /* of the site, after it */
 };
 
 /* Statistics: only ever grow, so they live in .ghost, outside the state. */
@@ -142,29 +142,29 @@ struct cm_counts {
 	uint64_t new_runs;
 	uint64_t other_runs;
 	uint64_t stale_runs;
-	uint64_t transitions;	/* old<->new changes this vCPU saw itself */
-	uint64_t traps;		/* taken by the protocol's hook */
+	uint64_t transitions; /* old<->new changes this vCPU saw itself */
+	uint64_t traps;	      /* taken by the protocol's hook */
 	uint64_t nmis;
 	uint64_t ipis;
 	uint64_t pokes;
-	uint64_t events;	/* recorded and not: index of the next */
+	uint64_t events; /* recorded and not: index of the next */
 	struct cm_event event[CM_MAX_EVENTS];
 };
 
 /* One vCPU's mailbox. The first members are known to assembly by offset. */
 struct cm_cpu {
-	uint64_t self;		/* its own address; %gs:0 on x86 */
-	uint64_t recover_ip;	/* where a failed execution of a site returns to */
+	uint64_t self;	     /* its own address; %gs:0 on x86 */
+	uint64_t recover_ip; /* where a failed execution of a site returns to */
 	uint64_t recover_sp;
-	uint64_t kernel_sp;	/* stack for the idle loop and the role */
+	uint64_t kernel_sp; /* stack for the idle loop and the role */
 	uint64_t user_sp;
 	uint32_t id;
 	uint32_t role;
-	uint32_t cpl;		/* 0 or 3: where the role is played */
-	uint32_t calls;		/* executions of the sites; 0 = until stop */
+	uint32_t cpl;	/* 0 or 3: where the role is played */
+	uint32_t calls; /* executions of the sites; 0 = until stop */
 	uint32_t ipi_mask;
 	uint32_t ipi_vector;
-	uint32_t user;		/* playing at CPL3 right now */
+	uint32_t user; /* playing at CPL3 right now */
 	uint32_t assert_line;
 	uint32_t done;
 	uint32_t pad[3];
@@ -179,25 +179,32 @@ struct cm_abi {
 	uint32_t cpu_size;
 	uint32_t counts_size;
 	uint32_t site_record_size;
-	uint64_t start;		/* entry of every vCPU, its mailbox in the first argument */
-	uint64_t vectors;	/* x86: 256 entry stubs, CM_VECTOR_STRIDE apart */
+	uint64_t start;		  /* entry of every vCPU, its mailbox in the first argument */
+	uint64_t vectors;	  /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart */
 	uint64_t vectors_stepped; /* the same, ringing CM_DELIVERY_PORT with the vector pushed */
 	uint64_t control;
-	uint64_t cpu;		/* struct cm_cpu [CM_MAX_VCPUS] */
-	uint64_t counts;	/* struct cm_counts [CM_MAX_VCPUS] */
-	uint64_t stacks;	/* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
-	uint64_t loop;		/* the executor's loop, for the host-side control run */
+	uint64_t cpu;	 /* struct cm_cpu [CM_MAX_VCPUS] */
+	uint64_t counts; /* struct cm_counts [CM_MAX_VCPUS] */
+	uint64_t stacks; /* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
+	uint64_t loop;	 /* the executor's loop, for the host-side control run */
 	uint64_t ghost_start;
 	uint64_t ghost_end;
-	uint64_t selfcheck;	/* instructions the probe steps over */
+	uint64_t selfcheck; /* instructions the probe steps over */
 };
 
 #define CM_VECTOR_STRIDE 16u
-#define CM_STACK_SIZE	4096u
-enum cm_stack { CM_STACK_KERNEL, CM_STACK_TRAP, CM_STACK_NMI, CM_STACK_FAULT, CM_STACK_USER, CM_STACKS };
+#define CM_STACK_SIZE	 4096u
+enum cm_stack {
+	CM_STACK_KERNEL,
+	CM_STACK_TRAP,
+	CM_STACK_NMI,
+	CM_STACK_FAULT,
+	CM_STACK_USER,
+	CM_STACKS
+};
 
 /* x86: vectors of the guest's own making. */
-#define CM_VECTOR_IPI	0x40u
+#define CM_VECTOR_IPI 0x40u
 
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)
 CM_STATIC_ASSERT(sizeof(struct cm_site_record) == 88);

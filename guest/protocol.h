@@ -51,13 +51,11 @@ struct cm_protocol {
 };
 
 /* Register a protocol. The names are the registry: a duplicate is a link error. */
-#define CM_PROTOCOL(name, summary, ...)                                         \
-	extern const char cm_summary_##name[];                                  \
-	extern const struct cm_protocol cm_protocol_##name;                     \
-	const char cm_summary_##name[] __attribute__((used)) = summary;         \
-	const struct cm_protocol cm_protocol_##name __attribute__((used)) = {   \
-		__VA_ARGS__                                                     \
-	}
+#define CM_PROTOCOL(name, summary, ...)                                 \
+	extern const char cm_summary_##name[];                          \
+	extern const struct cm_protocol cm_protocol_##name;             \
+	const char cm_summary_##name[] __attribute__((used)) = summary; \
+	const struct cm_protocol cm_protocol_##name __attribute__((used)) = { __VA_ARGS__ }
 
 /*
  * A point in the routine with a symbol of its own, "file.step", for scenarios
@@ -65,7 +63,7 @@ struct cm_protocol {
  * must be CM_ROUTINE, so that the compiler makes one copy of it.
  */
 #define CM_STEP(name) __asm__ volatile(".globl \"" name "\"\n\"" name "\":" ::: "memory")
-#define CM_ROUTINE __attribute__((noinline))
+#define CM_ROUTINE    __attribute__((noinline))
 
 /* The variant of the protocol that runs, and the control block. */
 extern struct cm_control cm_control;

@@ -19,30 +19,30 @@
 #include "guest/abi.h"
 #include "image.h"
 
-struct vm;	/* the backend's */
+struct vm; /* the backend's */
 struct vcpu;
 
 enum vm_kind {
-	VM_STEPPED,	/* no irqchip; each vCPU executes its own view of the text */
-	VM_FREE,	/* in-kernel local APICs; every vCPU executes the canonical text */
+	VM_STEPPED, /* no irqchip; each vCPU executes its own view of the text */
+	VM_FREE,    /* in-kernel local APICs; every vCPU executes the canonical text */
 };
 
 /* Host memory behind the guest's. Owned by the VM. */
 struct vm_memory {
-	uint8_t *image;		/* CM_IMAGE_BASE */
+	uint8_t *image; /* CM_IMAGE_BASE */
 	size_t image_size;
-	uint8_t *text;		/* the canonical text, CM_ALIAS_BASE */
-	uint8_t *view[CM_MAX_VCPUS];	/* VM_STEPPED: what vCPU i executes at CM_TEXT_BASE */
+	uint8_t *text;		     /* the canonical text, CM_ALIAS_BASE */
+	uint8_t *view[CM_MAX_VCPUS]; /* VM_STEPPED: what vCPU i executes at CM_TEXT_BASE */
 };
 
 /* What the self-check at boot found: how this host differs from bare hardware. */
 struct quirks {
-	bool no_sync_regs;		/* no KVM_CAP_SYNC_REGS: separate ioctls */
-	bool cpl0_emulated;		/* guest code at CPL0 runs in KVM's instruction emulator */
-	bool int3_cpl0_fails;		/* INT3 at CPL0 is not emulated: injected instead */
-	bool step_cpl3_via_guest;	/* a step at CPL3 ends in the guest's own #DB, not in an exit */
-	bool iret_runs_on;		/* a step over IRET does not stop behind it */
-	double cpl0_ns;			/* measured: one instruction of guest code at CPL0 */
+	bool no_sync_regs;	  /* no KVM_CAP_SYNC_REGS: separate ioctls */
+	bool cpl0_emulated;	  /* guest code at CPL0 runs in KVM's instruction emulator */
+	bool int3_cpl0_fails;	  /* INT3 at CPL0 is not emulated: injected instead */
+	bool step_cpl3_via_guest; /* a step at CPL3 ends in the guest's own #DB, not in an exit */
+	bool iret_runs_on;	  /* a step over IRET does not stop behind it */
+	double cpl0_ns;		  /* measured: one instruction of guest code at CPL0 */
 };
 
 /* For people: a quirk's name, how it is found, and what is done about it. */
@@ -57,20 +57,20 @@ const struct quirk_info *arch_quirks(void);
 
 enum exit_kind {
 	EXIT_STEPPED,	/* one instruction was executed, or a fault was delivered instead of it */
-	EXIT_DELIVERED,	/* the vCPU stands in the entry stub of (vector), the frame pushed */
+	EXIT_DELIVERED, /* the vCPU stands in the entry stub of (vector), the frame pushed */
 	EXIT_DOOR,	/* doorbell (reason); the vCPU stands behind the instruction */
 	EXIT_HALT,
-	EXIT_SHUTDOWN,	/* triple fault */
+	EXIT_SHUTDOWN,	 /* triple fault */
 	EXIT_UNEMULATED, /* this KVM's emulator does not know the instruction */
-	EXIT_KICKED,	/* vcpu_kick(), or a signal */
+	EXIT_KICKED,	 /* vcpu_kick(), or a signal */
 };
 
 struct vcpu_exit {
 	enum exit_kind kind;
 	uint8_t door;
 	uint8_t vector;
-	uint64_t pushed_ip;	/* EXIT_DELIVERED: the instruction pointer in the frame */
-	char text[160];		/* EXIT_UNEMULATED: what KVM said */
+	uint64_t pushed_ip; /* EXIT_DELIVERED: the instruction pointer in the frame */
+	char text[160];	    /* EXIT_UNEMULATED: what KVM said */
 };
 
 /* The state of a vCPU, opaque outside the backend but plain data: may be copied and hashed. */
@@ -132,7 +132,7 @@ const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size);
 /* What KVM on this host offers, one per capability the backend uses. */
 struct arch_capability {
 	const char *name;
-	int value;		/* 0: absent */
+	int value; /* 0: absent */
 	bool required;
 	const char *use;
 };

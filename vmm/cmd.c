@@ -80,8 +80,8 @@ static bool is_scenario(const FTSENT *f)
 {
 	size_t n = strlen(f->fts_name);
 
-	return f->fts_level == FTS_ROOTLEVEL ||
-	       (n > 5 && !strcmp(f->fts_name + n - 5, ".json") && strcmp(f->fts_name, "schema.json"));
+	return f->fts_level == FTS_ROOTLEVEL || (n > 5 && !strcmp(f->fts_name + n - 5, ".json") &&
+						 strcmp(f->fts_name, "schema.json"));
 }
 
 bool cmd_scenario_paths(struct paths *p, char *const *file, int files, struct err *e)

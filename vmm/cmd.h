@@ -14,13 +14,13 @@
 #include "run_stepped.h"
 
 struct options {
-	const char *program;	/* as it was called */
+	const char *program; /* as it was called */
 	bool json;
 	bool trace;
-	bool all;		/* trace every instruction */
+	bool all; /* trace every instruction */
 	bool markdown;
-	const char *out;	/* -o; NULL: the command's own default */
-	const char *guest;	/* --guest; NULL: the one built with the program */
+	const char *out;   /* -o; NULL: the command's own default */
+	const char *guest; /* --guest; NULL: the one built with the program */
 	char **file;
 	int files;
 };

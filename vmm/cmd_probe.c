@@ -30,11 +30,14 @@ static void print_probe(const struct probe *p)
 {
 	const struct host *h = &p->host;
 
-	printf("host      %s, %s, %u processors, kernel %s\n", h->arch, h->cpu, h->cores, h->kernel);
+	printf("host      %s, %s, %u processors, kernel %s\n", h->arch, h->cpu, h->cores,
+	       h->kernel);
 	printf("kvm       %s\n", *h->kvm_module ? h->kvm_module : "built in, or unknown");
 	printf("stepped   %s\n", p->stepped.works ? "yes" : p->stepped.reason);
 	printf("free      %s%s\n", p->free.works ? "yes, IPIs by " : p->free.reason,
-	       !p->free.works ? "" : p->x2apic ? "x2APIC" : "xAPIC");
+	       !p->free.works ? "" :
+	       p->x2apic      ? "x2APIC" :
+				"xAPIC");
 	printf("\ncapabilities\n");
 	for (size_t i = 0; i < p->ncapabilities; i++)
 		printf("  %-26s %-6d %s%s\n", p->capability[i].name, p->capability[i].value,

@@ -81,7 +81,8 @@ static int replay_file(const struct options *o, const struct image *img, const c
 	int status;
 
 	if (witness_load(&w, path, &e) && same_guest(&w, img, &e) &&
-	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), img, &e) &&
+	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), img,
+			   &e) &&
 	    replay(o, &w, img, &s, &r, &e))
 		status = compare(o, &w, &r);
 	else

@@ -17,7 +17,7 @@
 #include "run_free.h"
 #include "trace.h"
 
-#define QUIET_SECONDS 1.0	/* a run shorter than this needs no progress line */
+#define QUIET_SECONDS 1.0 /* a run shorter than this needs no progress line */
 
 struct progress {
 	const struct scenario *s;

@@ -13,9 +13,9 @@
 
 enum err_code {
 	ERR_NONE = 0,
-	ERR_INPUT,		/* the user's file or option: exit status 2 */
-	ERR_HOST,		/* KVM or the operating system: 3 */
-	ERR_UNSUPPORTED,	/* this host cannot do it: 77 */
+	ERR_INPUT,	 /* the user's file or option: exit status 2 */
+	ERR_HOST,	 /* KVM or the operating system: 3 */
+	ERR_UNSUPPORTED, /* this host cannot do it: 77 */
 };
 
 struct err {
@@ -31,12 +31,10 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* As err_set(ERR_HOST), ending in ": " and the text of (errnum). */
-bool err_sys(struct err *e, int errnum, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+bool err_sys(struct err *e, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Put a prefix before the text of a failure already recorded. Returns false. */
-bool err_prefix(struct err *e, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+bool err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The exit status that belongs to (code). */
 int err_exit_status(enum err_code code);

@@ -34,10 +34,10 @@ bool fetch_model_parse(const char *name, enum fetch_model *model);
 
 struct fetch_config {
 	enum fetch_model model;
-	uint32_t chunk;			/* bytes: 1, 2, 4, 8, 16, 64 or FETCH_CHUNK_PAGE */
-	bool delivery_syncs;		/* event delivery synchronises */
-	bool mfence_syncs;		/* so does MFENCE (AMD) */
-	bool own_alias_visible;		/* a vCPU's own alias stores are fetched at once by itself */
+	uint32_t chunk;		/* bytes: 1, 2, 4, 8, 16, 64 or FETCH_CHUNK_PAGE */
+	bool delivery_syncs;	/* event delivery synchronises */
+	bool mfence_syncs;	/* so does MFENCE (AMD) */
+	bool own_alias_visible; /* a vCPU's own alias stores are fetched at once by itself */
 };
 
 /* The most chunks one instruction can lie in (x86: 15 bytes, byte chunks). */
@@ -50,10 +50,10 @@ struct fetch_plan {
 	uint32_t version[FETCH_PLAN_MAX];
 };
 
-struct fetch_range {		/* a piece of the window */
-	uint64_t address;	/* as executed */
+struct fetch_range {	  /* a piece of the window */
+	uint64_t address; /* as executed */
 	uint32_t length;
-	uint32_t offset;	/* in the window */
+	uint32_t offset; /* in the window */
 };
 
 struct fetch {
@@ -61,15 +61,15 @@ struct fetch {
 	uint32_t vcpus;
 	struct fetch_range range[CM_MAX_SITES];
 	uint32_t nranges;
-	uint32_t size;		/* of the window */
+	uint32_t size; /* of the window */
 	uint32_t nchunks;
 	uint16_t chunk_of[FETCH_WINDOW_MAX];
-	uint32_t first;		/* index of version[0] */
-	uint32_t count;		/* versions held; first + count - 1 is now */
+	uint32_t first; /* index of version[0] */
+	uint32_t count; /* versions held; first + count - 1 is now */
 	uint32_t allocated;
-	uint8_t *versions;	/* (count) windows of (size) bytes */
-	uint32_t low[CM_MAX_VCPUS][FETCH_WINDOW_MAX];	/* per chunk */
-	struct fetch_plan latched[CM_MAX_VCPUS];	/* asc, desc: chunks already fetched */
+	uint8_t *versions;			      /* (count) windows of (size) bytes */
+	uint32_t low[CM_MAX_VCPUS][FETCH_WINDOW_MAX]; /* per chunk */
+	struct fetch_plan latched[CM_MAX_VCPUS];      /* asc, desc: chunks already fetched */
 };
 
 /*

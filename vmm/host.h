@@ -13,13 +13,13 @@
 #include "arch.h"
 
 struct host {
-	char arch[16];		/* x86_64 */
-	char cpu[128];		/* model name, or implementer and part on Arm */
-	char microcode[32];	/* "" where the host does not say */
-	char kernel[128];	/* uname release and version */
-	char kvm_module[64];	/* the loaded kvm modules besides "kvm", comma-separated */
-	uint32_t cores;		/* usable by this process */
-	char version[32];	/* crossmod's */
+	char arch[16];	     /* x86_64 */
+	char cpu[128];	     /* model name, or implementer and part on Arm */
+	char microcode[32];  /* "" where the host does not say */
+	char kernel[128];    /* uname release and version */
+	char kvm_module[64]; /* the loaded kvm modules besides "kvm", comma-separated */
+	uint32_t cores;	     /* usable by this process */
+	char version[32];    /* crossmod's */
 	char commit[64];
 	bool quirks_known;
 	struct quirks quirks;

@@ -120,9 +120,9 @@ static bool read_header(struct reader *r)
 
 static enum cm_isa machine_isa(const GElf_Ehdr *eh)
 {
-	return eh->e_machine == EM_X86_64    ? CM_ISA_X86_64
-	       : eh->e_machine == EM_AARCH64 ? CM_ISA_A64
-					     : CM_ISA_T32;
+	return eh->e_machine == EM_X86_64  ? CM_ISA_X86_64 :
+	       eh->e_machine == EM_AARCH64 ? CM_ISA_A64 :
+					     CM_ISA_T32;
 }
 
 /* ---- segments ---------------------------------------------------------- */

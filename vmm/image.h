@@ -24,15 +24,15 @@ struct gva {
 #define GVA(x) ((struct gva){ (x) })
 
 struct image_symbol {
-	const char *name;	/* owned by the image */
+	const char *name; /* owned by the image */
 	uint64_t address;
 	uint64_t size;
 	bool function;
 };
 
 struct image_segment {
-	uint64_t address;	/* linked (virtual) = where the machine puts it */
-	uint64_t size;		/* in memory; zero-filled past what the file holds */
+	uint64_t address; /* linked (virtual) = where the machine puts it */
+	uint64_t size;	  /* in memory; zero-filled past what the file holds */
 	bool write;
 	bool execute;
 };
@@ -53,17 +53,17 @@ struct image_site {
 
 struct image {
 	char *path;
-	char digest[33];	/* XXH3-128 of the file's bytes, hex */
+	char digest[33]; /* XXH3-128 of the file's bytes, hex */
 	struct cm_abi abi;
-	uint8_t *memory;	/* CM_IMAGE_BASE .. + memory_size, as loaded */
-	size_t memory_size;	/* page-multiple, at most CM_IMAGE_MAX */
+	uint8_t *memory;    /* CM_IMAGE_BASE .. + memory_size, as loaded */
+	size_t memory_size; /* page-multiple, at most CM_IMAGE_MAX */
 	struct image_segment *segments;
 	size_t nsegments;
-	struct image_symbol *symbols;	/* sorted by address, then name */
+	struct image_symbol *symbols; /* sorted by address, then name */
 	size_t nsymbols;
-	struct image_protocol *protocols;	/* sorted by name */
+	struct image_protocol *protocols; /* sorted by name */
 	size_t nprotocols;
-	struct image_site *sites;	/* sorted by name */
+	struct image_site *sites; /* sorted by name */
 	size_t nsites;
 };
 

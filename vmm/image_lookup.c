@@ -224,8 +224,8 @@ bool image_resolve(const struct image *img, const char *text, uint64_t *address,
 				 text);
 	if (!resolve_name(img, name, &base, e))
 		return false;
-	if (*sign == '+' ? __builtin_add_overflow(base, offset, &base)
-			 : __builtin_sub_overflow(base, offset, &base))
+	if (*sign == '+' ? __builtin_add_overflow(base, offset, &base) :
+			   __builtin_sub_overflow(base, offset, &base))
 		return image_bad(img, e, "'%.100s': the offset leads out of the address space",
 				 text);
 	*address = base;

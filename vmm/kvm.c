@@ -36,8 +36,8 @@ bool kvm_open(int *fd, struct err *e)
 			       "no /dev/kvm on this host: load a KVM module, or pass the device "
 			       "into the container (--device /dev/kvm)");
 	if (*fd < 0)
-		return err_set(e, ERR_UNSUPPORTED, "/dev/kvm: %s: join the group kvm or run as root",
-			       strerror(errno));
+		return err_set(e, ERR_UNSUPPORTED,
+			       "/dev/kvm: %s: join the group kvm or run as root", strerror(errno));
 	if (!kvm_call_result(*fd, KVM_GET_API_VERSION, 0, &version, e))
 		goto fail;
 	if (version != KVM_API_VERSION) {
@@ -62,13 +62,13 @@ int kvm_capability(int fd, unsigned int capability)
 const char *kvm_exit_name(uint32_t reason, char *buf, unsigned int size)
 {
 #define NAME(x) [KVM_EXIT_##x] = "KVM_EXIT_" #x
+	/* clang-format off */
 	static const char *const names[] = {
-		NAME(UNKNOWN),	      NAME(EXCEPTION),	    NAME(IO),
-		NAME(HYPERCALL),      NAME(DEBUG),	    NAME(HLT),
-		NAME(MMIO),	      NAME(IRQ_WINDOW_OPEN), NAME(SHUTDOWN),
-		NAME(FAIL_ENTRY),     NAME(INTR),	    NAME(INTERNAL_ERROR),
-		NAME(SYSTEM_EVENT),
+		NAME(UNKNOWN), NAME(EXCEPTION), NAME(IO), NAME(HYPERCALL), NAME(DEBUG), NAME(HLT),
+		NAME(MMIO), NAME(IRQ_WINDOW_OPEN), NAME(SHUTDOWN), NAME(FAIL_ENTRY), NAME(INTR),
+		NAME(INTERNAL_ERROR), NAME(SYSTEM_EVENT),
 	};
+	/* clang-format on */
 #undef NAME
 	if (reason < sizeof(names) / sizeof(names[0]) && names[reason])
 		return names[reason];

@@ -46,9 +46,12 @@ bool machine_finished(const struct machine *m)
 
 bool machine_enabled(const struct machine *m, const struct action *a)
 {
-	const struct machine_cpu *c = &m->cpu[a->vcpu];
+	const struct machine_cpu *c;
 
-	if (a->vcpu >= m->scenario->vcpus || c->dead)
+	if (a->vcpu >= m->scenario->vcpus)
+		return false;
+	c = &m->cpu[a->vcpu];
+	if (c->dead)
 		return false;
 	switch (a->kind) {
 	case ACTION_STEP:
@@ -63,8 +66,7 @@ bool machine_enabled(const struct machine *m, const struct action *a)
 	return false;
 }
 
-void machine_violation(struct machine *m, struct violation *v, uint32_t vcpu,
-		       struct step_report *r)
+void machine_violation(struct machine *m, struct violation *v, uint32_t vcpu, struct step_report *r)
 {
 	v->vcpu = vcpu;
 	v->step = m->steps;
@@ -121,7 +123,7 @@ static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 		mailbox->ipi_mask = 0;
 		break;
 	case CM_DOOR_CRASH:
-		m->cpu[vcpu].dead = true;	/* the guest's record says the rest */
+		m->cpu[vcpu].dead = true; /* the guest's record says the rest */
 		break;
 	case CM_DOOR_ASSERT:
 		snprintf(m->observation->suspect, sizeof(m->observation->suspect),
@@ -233,7 +235,7 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	r->executed = true;
 	if (plan.nchunks)
 		fetch_done(&m->fetch, a->vcpu, &plan);
-	if (r->form == FORM_TORN) {
+	if (r->form == FORM_TORN && !c->torn) {
 		c->torn = true;
 		c->mixture.address = r->pc;
 		c->mixture.length = r->length;
@@ -259,8 +261,7 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 
 	memset(r, 0, sizeof(*r));
 	if (!machine_enabled(m, a))
-		return err_set(e, ERR_INPUT,
-			       "vCPU %u cannot do that here: it is %s", a->vcpu,
+		return err_set(e, ERR_INPUT, "vCPU %u cannot do that here: it is %s", a->vcpu,
 			       a->vcpu >= m->scenario->vcpus ? "not there" :
 			       m->cpu[a->vcpu].dead	     ? "dead" :
 			       a->kind == ACTION_IPI	     ? "without a deliverable IPI" :

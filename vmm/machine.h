@@ -29,34 +29,34 @@
 
 /* What a vCPU is at, beyond its registers. */
 struct machine_cpu {
-	bool nmi_latched;	/* one NMI waits for the end of NMI masking, as in hardware */
+	bool nmi_latched; /* one NMI waits for the end of NMI masking, as in hardware */
 	bool ipi_pending;
-	bool dead;		/* triple fault, crash: executes nothing any more */
-	bool torn;		/* fetched a mixture; the guest has not said yet what it did */
-	uint64_t events;	/* of the guest's records already judged */
+	bool dead;	 /* triple fault, crash: executes nothing any more */
+	bool torn;	 /* fetched a mixture; the guest has not said yet what it did */
+	uint64_t events; /* of the guest's records already judged */
 	struct site_mixture mixture;
 };
 
 /* What one decision did, for traces and for points in a schedule. */
 struct step_report {
-	struct action action;	/* with the versions the fetch really took */
-	uint64_t number;	/* of the decision, from 0 */
-	uint64_t pc;		/* before */
+	struct action action; /* with the versions the fetch really took */
+	uint64_t number;      /* of the decision, from 0 */
+	uint64_t pc;	      /* before */
 	uint64_t next_pc;
 	uint32_t cpl;
-	bool executed;		/* ACTION_STEP: an instruction was fetched and executed, or faulted */
+	bool executed; /* ACTION_STEP: an instruction was fetched and executed, or faulted */
 	uint8_t bytes[INSN_LENGTH_MAX];
-	uint8_t length;		/* 0: not decodable */
-	enum site_form form;	/* of the fetched bytes */
+	uint8_t length;	     /* 0: not decodable */
+	enum site_form form; /* of the fetched bytes */
 	uint32_t site;
-	bool delivered;		/* an exception, NMI or IPI was delivered, (vector) */
-	bool nmi_after;		/* a latched NMI followed the step at once */
+	bool delivered; /* an exception, NMI or IPI was delivered, (vector) */
+	bool nmi_after; /* a latched NMI followed the step at once */
 	uint8_t vector;
 	bool synchronised;
-	bool stored;		/* the patched bytes changed: version fetch_now() */
-	uint8_t door;		/* doorbell rung, 0 none */
-	uint32_t ipi_mask;	/* CM_DOOR_IPI: who is sent to */
-	bool violation;		/* one was added to the observation */
+	bool stored;	   /* the patched bytes changed: version fetch_now() */
+	uint8_t door;	   /* doorbell rung, 0 none */
+	uint32_t ipi_mask; /* CM_DOOR_IPI: who is sent to */
+	bool violation;	   /* one was added to the observation */
 };
 
 struct machine {
@@ -65,11 +65,11 @@ struct machine {
 	struct vm *vm;
 	struct vm_memory *memory;
 	struct insn_decoder decoder;
-	struct insn *decoded;		/* per byte of the image, length 0 = not yet */
+	struct insn *decoded; /* per byte of the image, length 0 = not yet */
 	struct site site[CM_MAX_SITES];
 	struct fetch fetch;
-	const struct image_symbol *idle;	/* the loop of a vCPU with nothing left to do */
-	uint8_t *ready_image;		/* the image's bytes at READY */
+	const struct image_symbol *idle; /* the loop of a vCPU with nothing left to do */
+	uint8_t *ready_image;		 /* the image's bytes at READY */
 	struct vcpu_state ready[CM_MAX_VCPUS];
 	struct machine_cpu cpu[CM_MAX_VCPUS];
 	uint64_t steps;
@@ -98,8 +98,7 @@ bool machine_enabled(const struct machine *m, const struct action *a);
  * the model does not allow; ERR_HOST when KVM failed; ERR_UNSUPPORTED when
  * this host cannot execute the instruction. (r) may not be NULL.
  */
-bool machine_apply(struct machine *m, const struct action *a, struct step_report *r,
-		   struct err *e);
+bool machine_apply(struct machine *m, const struct action *a, struct step_report *r, struct err *e);
 
 /* Has played its role and waits in the idle loop. */
 bool machine_idle(const struct machine *m, uint32_t vcpu);

@@ -19,7 +19,8 @@ void machine_read_window(const struct machine *m, uint8_t *window)
 	for (uint32_t i = 0; i < m->fetch.nranges; i++) {
 		const struct fetch_range *r = &m->fetch.range[i];
 
-		memcpy(window + r->offset, m->memory->text + (r->address - CM_TEXT_BASE), r->length);
+		memcpy(window + r->offset, m->memory->text + (r->address - CM_TEXT_BASE),
+		       r->length);
 	}
 }
 
@@ -66,11 +67,11 @@ static bool fetch_site(struct machine *m, const struct action *a, struct fetch_p
 
 	do {
 		int offset = fetch_offset(f, r->pc + have);
-		uint16_t wanted = plan->nchunks < a->nversions ? a->version[plan->nchunks] :
-								 ACTION_NEWEST;
+		uint16_t wanted =
+			plan->nchunks < a->nversions ? a->version[plan->nchunks] : ACTION_NEWEST;
 		uint32_t version;
 
-		if (offset < 0) {	/* behind the patched lines nothing changes */
+		if (offset < 0) { /* behind the patched lines nothing changes */
 			have = INSN_LENGTH_MAX;
 			*insn = insn_decode(&m->decoder, view, have, r->pc);
 			break;
@@ -153,5 +154,6 @@ bool machine_latch(struct machine *m, uint32_t vcpu, struct err *e)
 			return fetch_latch(&m->fetch, vcpu, (uint32_t)fetch_offset(&m->fetch, pc),
 					   (uint32_t)(p->text + p->length - pc), e);
 	}
-	return err_set(e, ERR_INPUT, "vCPU %u is not at a site, so there is nothing to latch", vcpu);
+	return err_set(e, ERR_INPUT, "vCPU %u is not at a site, so there is nothing to latch",
+		       vcpu);
 }

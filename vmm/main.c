@@ -13,9 +13,9 @@ const char *argp_program_version = "crossmod " CROSSMOD_VERSION " (" CROSSMOD_CO
 struct command {
 	const char *name;
 	int (*run)(const struct options *o);
-	const char *accepts;	/* keys of the options below */
+	const char *accepts; /* keys of the options below */
 	const char *args;
-	bool files;		/* takes files, at least one */
+	bool files; /* takes files, at least one */
 	const char *doc;
 };
 
@@ -25,7 +25,8 @@ struct command {
 static const struct argp_option all_options[] = {
 	{ "json", 'j', NULL, 0, "Print JSON, one object a line", 0 },
 	{ "output", 'o', "DIR", 0, "Write result files to DIR (default: results)", 0 },
-	{ "guest", KEY_GUEST, "FILE", 0, "The guest image (default: the one built with crossmod)", 0 },
+	{ "guest", KEY_GUEST, "FILE", 0, "The guest image (default: the one built with crossmod)",
+	  0 },
 	{ "trace", 't', NULL, 0, "Print what each vCPU did, where it matters", 0 },
 	{ "markdown", 'm', NULL, 0, "Print the verdicts as a Markdown table", 0 },
 	{ "all", KEY_ALL, NULL, 0, "With --trace: every instruction", 0 },
@@ -39,7 +40,8 @@ static const struct command commands[] = {
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
 	{ "check", cmd_check, "g", "SCENARIO...", true, "Validate scenarios; run nothing." },
-	{ "list", cmd_list, "jg", "", false, "List protocols, kinds of site and shipped scenarios." },
+	{ "list", cmd_list, "jg", "", false,
+	  "List protocols, kinds of site and shipped scenarios." },
 	{ "probe", cmd_probe, "jg", "", false,
 	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
 	{ "bench", cmd_bench, "jg", "", false,
@@ -93,7 +95,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!p->command->files)
 			argp_error(state, "'%s' takes no arguments, but there is '%s'",
 				   p->command->name, arg);
-		return ARGP_ERR_UNKNOWN;	/* all of them: ARGP_KEY_ARGS */
+		return ARGP_ERR_UNKNOWN; /* all of them: ARGP_KEY_ARGS */
 	case ARGP_KEY_ARGS:
 		p->o->file = state->argv + state->next;
 		p->o->files = state->argc - state->next;
@@ -137,8 +139,8 @@ static int run_command(const struct command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct argp top = { NULL, parse_top, "COMMAND [ARGUMENT...]", top_doc, NULL, NULL,
-					 NULL };
+	static const struct argp top = { NULL, parse_top, "COMMAND [ARGUMENT...]", top_doc, NULL,
+					 NULL, NULL };
 
 	argp_err_exit_status = 2;
 	for (size_t i = 0; argc > 1 && i < NCOMMANDS; i++)

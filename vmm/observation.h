@@ -23,28 +23,28 @@ enum violation_kind {
 
 /* Why a run ended. */
 enum run_end {
-	END_COMPLETE,		/* every role was played to its end, or the time asked for is up */
-	END_VIOLATION,		/* stepped: stopped at the first one */
-	END_STEPS,		/* stepped: max_steps */
-	END_REPEATS,		/* stepped: a state came back, so this schedule never ends */
-	END_HUNG,		/* the watchdog fired: a vCPU did not exit */
-	END_INTERRUPTED,	/* Ctrl-C */
+	END_COMPLETE,	 /* every role was played to its end, or the time asked for is up */
+	END_VIOLATION,	 /* stepped: stopped at the first one */
+	END_STEPS,	 /* stepped: max_steps */
+	END_REPEATS,	 /* stepped: a state came back, so this schedule never ends */
+	END_HUNG,	 /* the watchdog fired: a vCPU did not exit */
+	END_INTERRUPTED, /* Ctrl-C */
 	END_UNSUPPORTED,
 };
 
 struct violation {
 	enum violation_kind kind;
 	uint32_t vcpu;
-	uint64_t step;		/* stepped: number of the decision after which it was seen */
-	char text[320];		/* one sentence, symbols resolved */
-	struct cm_event event;	/* as the guest recorded it; zero when the guest could not */
+	uint64_t step;	       /* stepped: number of the decision after which it was seen */
+	char text[320];	       /* one sentence, symbols resolved */
+	struct cm_event event; /* as the guest recorded it; zero when the guest could not */
 };
 
 struct vcpu_counts {
 	struct cm_counts guest;
-	uint64_t nmis_requested;	/* by the injector */
-	uint64_t nmis_sent;		/* the host accepted */
-	uint64_t nmis_coalesced;	/* sent but not delivered on its own */
+	uint64_t nmis_requested; /* by the injector */
+	uint64_t nmis_sent;	 /* the host accepted */
+	uint64_t nmis_coalesced; /* sent but not delivered on its own */
 	uint64_t ipis_requested;
 	uint64_t ipis_sent;
 	uint64_t ipis_coalesced;
@@ -54,20 +54,20 @@ struct vcpu_counts {
 
 struct observation {
 	enum run_end end;
-	bool stepped;		/* one given schedule; else free-running */
-	bool exhausted;		/* explore only */
+	bool stepped;	/* one given schedule; else free-running */
+	bool exhausted; /* explore only */
 	uint32_t vcpus;
 	struct vcpu_counts cpu[CM_MAX_VCPUS];
-	uint64_t total[VIOLATIONS];	/* every one, recorded or not */
-	uint32_t nviolations;		/* recorded, in the order seen */
+	uint64_t total[VIOLATIONS]; /* every one, recorded or not */
+	uint32_t nviolations;	    /* recorded, in the order seen */
 	struct violation violation[OBSERVATION_VIOLATIONS];
-	uint64_t steps;		/* scheduling decisions taken */
-	uint64_t stores;	/* changes of the patched bytes */
-	uint64_t states;	/* explore; 0 elsewhere */
+	uint64_t steps;	 /* scheduling decisions taken */
+	uint64_t stores; /* changes of the patched bytes */
+	uint64_t states; /* explore; 0 elsewhere */
 	uint64_t transitions;
 	double seconds;
-	char digest[33];	/* of the final state; stepped only, else "" */
-	char suspect[200];	/* a failed self-check; "" = all held */
+	char digest[33];   /* of the final state; stepped only, else "" */
+	char suspect[200]; /* a failed self-check; "" = all held */
 	char unsupported[200];
 };
 

@@ -10,7 +10,7 @@
 
 struct probe_method {
 	bool works;
-	char reason[200];	/* why not */
+	char reason[200]; /* why not */
 };
 
 struct probe {

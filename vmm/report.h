@@ -39,11 +39,11 @@ char *report_document(const struct result *r);
 /* What replay needs from a result file. Strings are owned; witness_fini() frees. */
 struct witness {
 	char *path;
-	char *scenario_path;	/* as it was given */
+	char *scenario_path; /* as it was given */
 	char *scenario_text;
 	char *schedule;
 	char *verdict;
-	char *digest;		/* of the final state */
+	char *digest; /* of the final state */
 	char *guest_digest;
 	uint64_t steps;
 };

@@ -22,8 +22,9 @@ char *report_list(const struct image *img, const struct scenario *s, size_t n)
 	char old[64], new[64];
 
 	for (size_t i = 0; i < img->nprotocols; i++)
-		json_array_append_new(protocols, json_pack("{ss ss}", "name", img->protocols[i].name,
-							   "summary", img->protocols[i].summary));
+		json_array_append_new(protocols,
+				      json_pack("{ss ss}", "name", img->protocols[i].name,
+						"summary", img->protocols[i].summary));
 	for (size_t i = 0; i < img->nsites; i++) {
 		const struct cm_site_record *r = &img->sites[i].record;
 
@@ -65,13 +66,13 @@ char *report_probe(const struct probe *p)
 	for (size_t i = 0; i < p->ncapabilities; i++)
 		json_object_set_new(capabilities, p->capability[i].name,
 				    json_integer(p->capability[i].value));
-	return dump(json_pack(
-		"{s{ss ss ss ss ss si ss ss} so so ss so so sf}", "host", "arch", h->arch, "cpu",
-		h->cpu, "microcode", h->microcode, "kernel", h->kernel, "kvm", h->kvm_module, "cores",
-		(int)h->cores, "version", h->version, "commit", h->commit, "stepped",
-		method_json(&p->stepped), "free", method_json(&p->free), "ipis_by",
-		p->x2apic ? "x2apic" : "xapic", "capabilities", capabilities, "quirks",
-		quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
+	return dump(json_pack("{s{ss ss ss ss ss si ss ss} so so ss so so sf}", "host", "arch",
+			      h->arch, "cpu", h->cpu, "microcode", h->microcode, "kernel",
+			      h->kernel, "kvm", h->kvm_module, "cores", (int)h->cores, "version",
+			      h->version, "commit", h->commit, "stepped", method_json(&p->stepped),
+			      "free", method_json(&p->free), "ipis_by",
+			      p->x2apic ? "x2apic" : "xapic", "capabilities", capabilities,
+			      "quirks", quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
 }
 
 char *report_bench(const struct bench_figure *f, size_t n)
@@ -79,13 +80,13 @@ char *report_bench(const struct bench_figure *f, size_t n)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-			list, json_pack("{ss sf sf sf sf sf ss sf sb sb ss ss}", "name", f[i].name,
-					"ratio", f[i].ratio, "low", f[i].low, "high", f[i].high,
-					"ours", f[i].ours, "raw", f[i].raw, "unit", f[i].unit,
-					"target", f[i].target, "at_most", f[i].at_most, "met",
-					f[i].met, "what", f[i].what, "unsupported",
-					f[i].unsupported));
+		json_array_append_new(list,
+				      json_pack("{ss sf sf sf sf sf ss sf sb sb ss ss}", "name",
+						f[i].name, "ratio", f[i].ratio, "low", f[i].low,
+						"high", f[i].high, "ours", f[i].ours, "raw",
+						f[i].raw, "unit", f[i].unit, "target", f[i].target,
+						"at_most", f[i].at_most, "met", f[i].met, "what",
+						f[i].what, "unsupported", f[i].unsupported));
 	return dump(list);
 }
 

@@ -170,8 +170,9 @@ void report_markdown(FILE *out, const struct result *results, size_t n)
 
 		report_sites(s, sites, sizeof(sites));
 		fprintf(out, "| `%s` | %s | %s | **%s**%s | %s |\n", s->name, sites,
-			s->method == METHOD_STEPPED ? report_fetch(&s->fetch, fetch, sizeof(fetch)) :
-						      "the hardware's",
+			s->method == METHOD_STEPPED ?
+				report_fetch(&s->fetch, fetch, sizeof(fetch)) :
+				"the hardware's",
 			verdict_name(results[i].verdict),
 			results[i].as_expected ? "" : " (not expected)", s->why);
 	}

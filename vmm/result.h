@@ -18,11 +18,11 @@ struct result {
 	const struct image *image;
 	const struct host *host;
 	struct observation observation;
-	struct schedule schedule;	/* stepped: every decision taken; owned */
+	struct schedule schedule; /* stepped: every decision taken; owned */
 	enum verdict verdict;
 	bool as_expected;
 	char reason[512];
-	char path[512];		/* of the result file, "" when none was written */
+	char path[512]; /* of the result file, "" when none was written */
 };
 
 #endif

@@ -21,7 +21,7 @@
 #include "setup.h"
 #include "site.h"
 
-#define TICK_SECONDS	0.1	/* how often the main thread looks up */
+#define TICK_SECONDS 0.1 /* how often the main thread looks up */
 
 struct runner {
 	struct free_run *run;
@@ -40,8 +40,8 @@ struct free_run {
 	struct site site[CM_MAX_SITES];
 	struct insn_decoder decoder;
 	struct runner runner[CM_MAX_VCPUS];
-	atomic_uint done;	/* mask of vCPUs whose role is over, or that are dead */
-	atomic_bool quit;	/* leave KVM_RUN for good */
+	atomic_uint done; /* mask of vCPUs whose role is over, or that are dead */
+	atomic_bool quit; /* leave KVM_RUN for good */
 };
 
 /* One event source: a kind of event, for a vCPU, every (period). */
@@ -110,23 +110,31 @@ static uint32_t make_sources(const struct scenario *s, struct source *list, doub
 	return n;
 }
 
-/* Send what is due. The requested count follows the clock, the sent count what we managed. */
+/* What has fallen due by (at) is requested, whether or not we come to send it. */
+static bool fell_due(struct free_run *run, struct source *s, double at)
+{
+	struct vcpu_counts *c = &run->o->cpu[s->vcpu];
+	uint64_t due;
+
+	if (at < s->next)
+		return false;
+	due = (uint64_t)((at - s->next) / s->period) + 1;
+	*(s->kind == EVENT_NMI ? &c->nmis_requested : &c->ipis_requested) += due;
+	s->next += (double)due * s->period;
+	return true;
+}
+
+/* Send what is due, one event however many fell due together. */
 static bool inject(struct free_run *run, struct source *list, uint32_t n, double *next,
 		   struct err *e)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct vcpu_counts *c = &run->o->cpu[list[i].vcpu];
-		bool nmi = list[i].kind == EVENT_NMI;
-		double at = clock_now();
-		uint64_t due;
 
-		if (at >= list[i].next) {
-			due = (uint64_t)((at - list[i].next) / list[i].period) + 1;
-			*(nmi ? &c->nmis_requested : &c->ipis_requested) += due;
-			list[i].next += (double)due * list[i].period;
+		if (fell_due(run, &list[i], clock_now())) {
 			if (!vm_raise(run->vm, list[i].vcpu, list[i].kind, e))
 				return false;
-			*(nmi ? &c->nmis_sent : &c->ipis_sent) += 1;
+			*(list[i].kind == EVENT_NMI ? &c->nmis_sent : &c->ipis_sent) += 1;
 		}
 		if (list[i].next < *next)
 			*next = list[i].next;
@@ -205,6 +213,8 @@ static bool supervise(struct free_run *run, free_progress progress, void *arg, s
 		sleep_until(next);
 	}
 	run->o->seconds = clock_now() - start;
+	for (uint32_t i = 0; i < n; i++)
+		fell_due(run, &list[i], clock_now());
 	return true;
 }
 
@@ -214,7 +224,8 @@ static void stop(struct free_run *run)
 	double patience = clock_now() + GUARD_SECONDS;
 
 	__atomic_store_n(&setup_control(run->vm, run->image)->stop, 1, __ATOMIC_SEQ_CST);
-	while (atomic_load(&run->done) != all_vcpus(run) && clock_now() < patience && !any_dead(run))
+	while (atomic_load(&run->done) != all_vcpus(run) && clock_now() < patience &&
+	       !any_dead(run))
 		sleep_until(clock_now() + 0.001);
 	if (atomic_load(&run->done) != all_vcpus(run) && !any_dead(run))
 		run->o->end = END_HUNG;

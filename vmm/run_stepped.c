@@ -21,7 +21,7 @@ struct armed {
 /* A state to be recognised when it comes back (Brent's algorithm: kept at powers of two). */
 struct landmark {
 	uint64_t steps;
-	uint64_t due;		/* the decision at which the next one is taken */
+	uint64_t due; /* the decision at which the next one is taken */
 	uint32_t next;
 	uint64_t pc[CM_MAX_VCPUS];
 	char digest[33];
@@ -35,9 +35,9 @@ struct player {
 	step_watcher watch;
 	void *arg;
 	struct armed *injection;
-	const struct schedule *given;	/* replay */
+	const struct schedule *given; /* replay */
 	uint64_t stalled_until[CM_MAX_VCPUS];
-	uint32_t next;	/* round-robin */
+	uint32_t next; /* round-robin */
 	struct landmark landmark;
 	bool ended;
 };
@@ -69,8 +69,7 @@ static bool reached(const struct player *p, const struct point *at, struct armed
 	return false;
 }
 
-static bool decide(struct player *p, const struct action *a, struct step_report *r,
-		   struct err *e);
+static bool decide(struct player *p, const struct action *a, struct step_report *r, struct err *e);
 
 static bool inject(struct player *p, const struct injection *in, struct err *e)
 {
@@ -348,7 +347,7 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 		machine_close(p->m);
 		machine_digest(p->m, p->o->digest);
 	} else {
-		ok = guarded_end(p);	/* a prepare() that does not return is the guest's doing */
+		ok = guarded_end(p); /* a prepare() that does not return is the guest's doing */
 	}
 	guard_release();
 	p->o->seconds = clock_now() - start;
@@ -358,8 +357,9 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 bool run_stepped(struct machine *m, struct observation *o, struct schedule *taken,
 		 step_watcher watch, void *arg, struct err *e)
 {
-	struct player p = { .m = m, .s = m->scenario, .o = o, .taken = taken, .watch = watch,
-			    .arg = arg };
+	struct player p = {
+		.m = m, .s = m->scenario, .o = o, .taken = taken, .watch = watch, .arg = arg
+	};
 	bool ok;
 
 	p.injection = calloc(m->scenario->ninjections + 1, sizeof(*p.injection));
@@ -388,8 +388,9 @@ static bool replay(struct player *p, struct err *e)
 bool run_replay(struct machine *m, const struct schedule *given, struct observation *o,
 		step_watcher watch, void *arg, struct err *e)
 {
-	struct player p = { .m = m, .s = m->scenario, .o = o, .given = given, .watch = watch,
-			    .arg = arg };
+	struct player p = {
+		.m = m, .s = m->scenario, .o = o, .given = given, .watch = watch, .arg = arg
+	};
 
 	return run(&p, replay, e);
 }

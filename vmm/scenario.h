@@ -28,18 +28,18 @@ enum point_kind {
 	POINT_NONE,
 	POINT_ADDRESS,	/* vCPU (vcpu) is about to execute (address) for the (hit)-th time */
 	POINT_STORES,	/* (value) changes of the patched bytes have been made */
-	POINT_VARIABLE,	/* the 32-bit guest word at (address) equals (value) */
+	POINT_VARIABLE, /* the 32-bit guest word at (address) equals (value) */
 	POINT_DONE,	/* the vCPU has played its role */
 };
 
 struct point {
 	enum point_kind kind;
-	char *text;		/* as written, for messages and traces */
-	uint64_t address;	/* 0 while site (site) is meant */
-	int site;		/* "site<N>": placed only when the machine is set up; else -1 */
-	uint64_t offset;	/* from that site */
+	char *text;	  /* as written, for messages and traces */
+	uint64_t address; /* 0 while site (site) is meant */
+	int site;	  /* "site<N>": placed only when the machine is set up; else -1 */
+	uint64_t offset;  /* from that site */
 	uint32_t vcpu;
-	uint32_t hit;		/* from 1 */
+	uint32_t hit; /* from 1 */
 	uint64_t value;
 };
 
@@ -48,7 +48,7 @@ enum forced_version { FORCED_OLDEST, FORCED_NEWEST, FORCED_INDEX };
 /* Which version of a chunk a forced fetch takes. */
 struct forced_chunk {
 	enum forced_version which;
-	uint32_t index;		/* FORCED_INDEX: the number of the store */
+	uint32_t index; /* FORCED_INDEX: the number of the store */
 };
 
 enum move_kind { MOVE_RUN, MOVE_FETCH, MOVE_LATCH, MOVE_NMI, MOVE_IPI, MOVE_RAISE };
@@ -56,14 +56,15 @@ enum move_kind { MOVE_RUN, MOVE_FETCH, MOVE_LATCH, MOVE_NMI, MOVE_IPI, MOVE_RAIS
 /* One entry of "schedule". */
 struct move {
 	enum move_kind kind;
-	bool all;		/* MOVE_RUN: round-robin over every vCPU */
+	bool all; /* MOVE_RUN: round-robin over every vCPU */
 	uint32_t vcpu;
-	uint64_t steps;		/* MOVE_RUN without (until); MOVE_LATCH: chunks */
+	uint64_t steps; /* MOVE_RUN without (until); MOVE_LATCH: chunks */
 	struct point until;
-	bool hold_ipis;		/* do not deliver IPIs to the vCPU while it runs */
-	struct forced_chunk chunk[FETCH_PLAN_MAX];	/* MOVE_FETCH, in address order; the last repeats */
+	bool hold_ipis; /* do not deliver IPIs to the vCPU while it runs */
+	struct forced_chunk
+		chunk[FETCH_PLAN_MAX]; /* MOVE_FETCH, in address order; the last repeats */
 	uint32_t nchunks;
-	bool head_tail;		/* chunk[0] is the first byte, chunk[1] every other chunk */
+	bool head_tail; /* chunk[0] is the first byte, chunk[1] every other chunk */
 };
 
 enum injection_kind { INJECT_NMI, INJECT_IPI, INJECT_STALL };
@@ -73,45 +74,45 @@ struct injection {
 	enum injection_kind kind;
 	uint32_t vcpu;
 	struct point at;
-	uint64_t steps;		/* INJECT_STALL: decisions during which the vCPU stands still */
+	uint64_t steps; /* INJECT_STALL: decisions during which the vCPU stands still */
 };
 
 struct placement {
 	char *name;
-	const struct image_site *site;	/* NULL when parsed without an image */
-	uint32_t offset;	/* of the site's first byte in its page */
-	char *at;		/* as written */
+	const struct image_site *site; /* NULL when parsed without an image */
+	uint32_t offset;	       /* of the site's first byte in its page */
+	char *at;		       /* as written */
 };
 
 struct free_options {
-	uint64_t iterations;	/* per executor; 0: by time */
+	uint64_t iterations; /* per executor; 0: by time */
 	double seconds;
-	double nmi_rate;	/* per second and vCPU; 0 none */
-	uint32_t nmi_mask;	/* vCPUs */
+	double nmi_rate;   /* per second and vCPU; 0 none */
+	uint32_t nmi_mask; /* vCPUs */
 	double ipi_rate;
 	uint32_t ipi_mask;
 };
 
 struct scenario {
 	char *path;
-	char *name;		/* the path below scenarios/ without .json, or the path as given */
-	char *text;		/* the file, for the result */
+	char *name; /* the path below scenarios/ without .json, or the path as given */
+	char *text; /* the file, for the result */
 	char *why;
-	char *source;		/* where the question comes from; may be NULL */
+	char *source; /* where the question comes from; may be NULL */
 	char *protocol_name;
-	const struct image_protocol *protocol;	/* NULL when parsed without an image */
+	const struct image_protocol *protocol; /* NULL when parsed without an image */
 	struct placement site[CM_MAX_SITES];
 	uint32_t nsites;
 	uint32_t vcpus;
 	enum method method;
 	uint32_t patcher;
 	uint32_t patcher_cpl;
-	uint32_t pokes;		/* calls of patch(); 0 in free: until the end */
+	uint32_t pokes; /* calls of patch(); 0 in free: until the end */
 	uint32_t batch;
 	uint32_t pause;
-	uint32_t executors;	/* mask */
+	uint32_t executors; /* mask */
 	uint32_t executor_cpl;
-	uint32_t calls;		/* rounds over the sites; free: 0, until the end */
+	uint32_t calls; /* rounds over the sites; free: 0, until the end */
 	bool nmi_runs_site;
 	bool ipi_runs_site;
 	struct fetch_config fetch;
@@ -121,7 +122,7 @@ struct scenario {
 	size_t ninjections;
 	uint64_t max_steps;
 	struct free_options free;
-	uint32_t expect;	/* mask of 1u << enum verdict */
+	uint32_t expect; /* mask of 1u << enum verdict */
 };
 
 /*

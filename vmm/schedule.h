@@ -22,18 +22,18 @@
 #define ACTION_OLDEST 0xfffeu
 
 enum action_kind {
-	ACTION_STEP,	/* one instruction, fetching the newest bytes or as (version) says */
-	ACTION_LATCH,	/* fetch one chunk of the next instruction, execute nothing */
-	ACTION_NMI,	/* make an NMI pending and let it be delivered if it is not masked */
-	ACTION_IPI,	/* deliver the pending IPI */
-	ACTION_RAISE,	/* make an IPI pending that no vCPU sent */
+	ACTION_STEP,  /* one instruction, fetching the newest bytes or as (version) says */
+	ACTION_LATCH, /* fetch one chunk of the next instruction, execute nothing */
+	ACTION_NMI,   /* make an NMI pending and let it be delivered if it is not masked */
+	ACTION_IPI,   /* deliver the pending IPI */
+	ACTION_RAISE, /* make an IPI pending that no vCPU sent */
 };
 
 struct action {
 	uint8_t kind;
 	uint8_t vcpu;
-	uint8_t nversions;	/* 0: all newest */
-	uint16_t version[ACTION_VERSIONS_MAX];	/* per chunk of the instruction, in address order */
+	uint8_t nversions;		       /* 0: all newest */
+	uint16_t version[ACTION_VERSIONS_MAX]; /* per chunk of the instruction, in address order */
 };
 
 struct schedule {

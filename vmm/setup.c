@@ -79,8 +79,9 @@ static bool run_to(struct vm *vm, uint32_t id, uint8_t door, struct err *e)
 	if (!vcpu_run(vm_vcpu(vm, id), &x, e))
 		return false;
 	if (x.kind != EXIT_DOOR || x.door != door)
-		return err_set(e, ERR_HOST, "vCPU %u did not reach doorbell %u: it stands at %#llx%s%s",
-			       id, door, (unsigned long long)vcpu_pc(vm_vcpu(vm, id)),
+		return err_set(e, ERR_HOST,
+			       "vCPU %u did not reach doorbell %u: it stands at %#llx%s%s", id,
+			       door, (unsigned long long)vcpu_pc(vm_vcpu(vm, id)),
 			       *x.text ? ": " : "", x.text);
 	return true;
 }

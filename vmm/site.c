@@ -213,8 +213,8 @@ static void torn(const struct judge *j, const struct site_mixture *mix, const ch
 	site_hex(mix->bytes, mix->length, hex, sizeof(hex));
 	insn_text(j->d, mix->bytes, mix->length, mix->address, text, sizeof(text));
 	site_name_address(j->sites, j->nsites, j->img, mix->address, where, sizeof(where));
-	snprintf(v->text, sizeof(v->text),
-		 "neither old nor new ran at %s: the mixture %s (%s) %s", where, hex, text, what);
+	snprintf(v->text, sizeof(v->text), "neither old nor new ran at %s: the mixture %s (%s) %s",
+		 where, hex, text, what);
 }
 
 /* The mixture of (s) that was fetched, or one that explains the event. */
@@ -247,9 +247,10 @@ static void judge_outcome(const struct judge *j, struct violation *v)
 		torn(j, &mix, what, v);
 	} else {
 		v->kind = VIOLATION_TORN;
-		snprintf(v->text, sizeof(v->text),
-			 "neither old nor new ran at site%u: it %s (no mixture of old and new does)",
-			 ev->site, what);
+		snprintf(
+			v->text, sizeof(v->text),
+			"neither old nor new ran at site%u: it %s (no mixture of old and new does)",
+			ev->site, what);
 	}
 }
 
@@ -302,9 +303,10 @@ void site_judge(const struct site *sites, uint32_t nsites, struct insn_decoder *
 		break;
 	case CM_EVENT_STALE:
 		v->kind = VIOLATION_STALE;
-		snprintf(v->text, sizeof(v->text),
-			 "site%u ran its %s form although poke %u was promised and none was in flight",
-			 event->site, event->promised & 1 ? "old" : "new", event->promised);
+		snprintf(
+			v->text, sizeof(v->text),
+			"site%u ran its %s form although poke %u was promised and none was in flight",
+			event->site, event->promised & 1 ? "old" : "new", event->promised);
 		break;
 	default:
 		judge_trap(&j, v);

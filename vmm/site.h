@@ -19,7 +19,7 @@
 struct site {
 	const struct image_site *kind;
 	uint32_t index;
-	struct cm_site placed;	/* as the guest is told */
+	struct cm_site placed; /* as the guest is told */
 };
 
 /* Place (kind) into slot (index), its first byte at (offset) of the slot's page. */
@@ -30,11 +30,11 @@ void site_install(const struct site *s, uint8_t *text);
 
 /* What the (length) bytes executed at (address) are. */
 enum site_form {
-	FORM_OUTSIDE,	/* not at this site */
+	FORM_OUTSIDE, /* not at this site */
 	FORM_OLD,
 	FORM_NEW,
 	FORM_BREAKPOINT,
-	FORM_TORN,	/* none of them */
+	FORM_TORN, /* none of them */
 };
 enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t address,
 			 const uint8_t *bytes, uint32_t length);

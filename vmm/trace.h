@@ -14,8 +14,8 @@
 struct trace {
 	FILE *out;
 	bool colour;
-	bool all;		/* every instruction, not only those that matter */
-	uint64_t skipped[CM_MAX_VCPUS];	/* uninteresting ones since the last line */
+	bool all;			/* every instruction, not only those that matter */
+	uint64_t skipped[CM_MAX_VCPUS]; /* uninteresting ones since the last line */
 };
 
 /*

@@ -18,15 +18,15 @@ enum verdict {
 	VERDICT_NOT_SEEN,	/* none on this schedule, or in these executions */
 	VERDICT_TORN,		/* neither old nor new ran */
 	VERDICT_STALE,		/* old ran after the routine promised otherwise */
-	VERDICT_UNHANDLED_TRAP,	/* a trap at a site that no hook claimed */
+	VERDICT_UNHANDLED_TRAP, /* a trap at a site that no hook claimed */
 	VERDICT_WRONG_TARGET,	/* resumed at another site's, or nobody's, continuation */
 	VERDICT_DEADLOCK,
 	VERDICT_LIVELOCK,
 	VERDICT_CRASH,		/* triple fault, exception outside any site */
-	VERDICT_ILLEGAL_CHANGE,	/* Arm: outside the list of concurrently modifiable instructions */
+	VERDICT_ILLEGAL_CHANGE, /* Arm: outside the list of concurrently modifiable instructions */
 	VERDICT_INCONCLUSIVE,	/* a bound, time or memory ended it first */
 	VERDICT_UNSUPPORTED,
-	VERDICT_SUSPECT,	/* a self-check of crossmod failed */
+	VERDICT_SUSPECT, /* a self-check of crossmod failed */
 	VERDICTS
 };
 

@@ -2,14 +2,14 @@
 /* apic.c - IPIs by the local APIC, x2APIC or xAPIC as the host set it up (SDM vol 3, 10.6, 10.12). */
 #include "guest/kernel.h"
 
-#define XAPIC_BASE	0xfee00000u
-#define XAPIC_EOI	0x0b0u
-#define XAPIC_ICR_LOW	0x300u
-#define XAPIC_ICR_HIGH	0x310u
-#define X2APIC_EOI	0x80bu
-#define X2APIC_ICR	0x830u
-#define ICR_ASSERT	0x4000u
-#define ICR_BUSY	0x1000u
+#define XAPIC_BASE     0xfee00000u
+#define XAPIC_EOI      0x0b0u
+#define XAPIC_ICR_LOW  0x300u
+#define XAPIC_ICR_HIGH 0x310u
+#define X2APIC_EOI     0x80bu
+#define X2APIC_ICR     0x830u
+#define ICR_ASSERT     0x4000u
+#define ICR_BUSY       0x1000u
 
 static volatile uint32_t *xapic(uint32_t reg)
 {

@@ -15,13 +15,13 @@ struct cm_frame {
 	uint64_t ip, cs, flags, sp, ss;
 };
 
-#define CM_FLAGS_IF	0x200u
-#define CM_CS_KERNEL	0x08u
-#define CM_SS_KERNEL	0x10u
-#define CM_SS_USER	0x1bu
-#define CM_CS_USER	0x23u
+#define CM_FLAGS_IF  0x200u
+#define CM_CS_KERNEL 0x08u
+#define CM_SS_KERNEL 0x10u
+#define CM_SS_USER   0x1bu
+#define CM_CS_USER   0x23u
 
-#define CM_ISA  CM_ISA_X86_64
+#define CM_ISA	CM_ISA_X86_64
 #define CM_INT3 0xccu
 
 /* The instruction pointer #BP pushes is the byte after INT3 (SDM vol 3, 6.15). */

@@ -145,13 +145,17 @@ cm_user_call:
 	ret
 	.size	cm_user_function, . - cm_user_function
 
-/* Where a vCPU with nothing left to do waits, interrupts on. */
+/*
+ * Where a vCPU with nothing left to do waits, interrupts on. HLT, not a spin:
+ * where CPL0 is emulated a spinning vCPU keeps its processor from the others.
+ * Under a schedule nobody steps a vCPU that has arrived here.
+ */
 	.globl	cm_idle
 	.type	cm_idle, @function
 cm_idle:
 	sti
-1:	pause
-	jmp	1b
+	hlt
+	jmp	cm_idle
 	.size	cm_idle, . - cm_idle
 
 /* What the host's self-check steps over, at CPL0 and at CPL3: see vmm probe. */

@@ -79,7 +79,7 @@ static CM_ROUTINE bool int3_fixup_trapped(struct cm_frame *frame)
 	return true;
 }
 
-#define FIXUP(name, summary, bits) \
+#define FIXUP(name, summary, bits)                                                           \
 	CM_PROTOCOL(name, summary, .patch = int3_fixup_patch, .trapped = int3_fixup_trapped, \
 		    .variant = (bits))
 

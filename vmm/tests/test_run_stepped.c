@@ -319,14 +319,14 @@ Test(run_stepped, the_watchdog_kicks_a_vcpu_that_does_not_exit)
 	kvmtest_take_turns(true);
 	rig_set_up(&r, PLAY("stop_machine") "'vcpus': 2");
 	v = vm_vcpu(r.machine->vm, 1);
-	vcpu_set_pc(v, kvmtest_address("cm_idle"));
+	vcpu_set_pc(v, kvmtest_address("cm_selfcheck_count"));
 	guard_watch(r.machine->vm, 2, 0.3);
 	cr_assert(vcpu_run(v, &x, &e), "%s", e.text);
 	cr_expect_eq(x.kind, EXIT_KICKED);
 	cr_expect(guard_fired());
 	cr_expect(!guard_interrupted());
-	cr_expect_geq(vcpu_pc(v), kvmtest_address("cm_idle"));
-	cr_expect_lt(vcpu_pc(v), kvmtest_address("cm_idle") + 8);
+	cr_expect_geq(vcpu_pc(v), kvmtest_address("cm_selfcheck_count"));
+	cr_expect_lt(vcpu_pc(v), kvmtest_address("cm_selfcheck_count") + 8);
 	guard_release();
 	rig_reset(&r); /* and the machine is as good as new */
 	cr_expect_eq(rig_play(&r, NULL, NULL), VERDICT_NOT_SEEN);

@@ -14,34 +14,34 @@
 
 #include <string.h>
 
-#define PAGE		4096u
-#define PTE_PRESENT	(1ull << 0)
-#define PTE_WRITE	(1ull << 1)
-#define PTE_USER	(1ull << 2)
-#define PTE_NOCACHE	(1ull << 4)
+#define PAGE	     4096u
+#define PTE_PRESENT  (1ull << 0)
+#define PTE_WRITE    (1ull << 1)
+#define PTE_USER     (1ull << 2)
+#define PTE_NOCACHE  (1ull << 4)
 /* Set from the start, so that the processor never writes to the tables: they are not state. */
-#define PTE_ACCESSED	(1ull << 5)
-#define PTE_DIRTY	(1ull << 6)
-#define PTE_NX		(1ull << 63)
-#define PTE_TABLE	(PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
-#define PTE_PAGE	(PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define PTE_ACCESSED (1ull << 5)
+#define PTE_DIRTY    (1ull << 6)
+#define PTE_NX	     (1ull << 63)
+#define PTE_TABLE    (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
+#define PTE_PAGE     (PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 
-#define SYSTEM_IDT	0u
-#define SYSTEM_CPU(i)	(PAGE * (1u + (i)))	/* GDT at +0, TSS at +0x400 */
-#define SYSTEM_TABLES	(PAGE * (1u + CM_MAX_VCPUS))
-#define TSS_OFFSET	0x400u
-#define TSS_SIZE	0x68u
-#define GDT_SIZE	0x40u
-#define XAPIC_BASE	0xfee00000ull
+#define SYSTEM_IDT    0u
+#define SYSTEM_CPU(i) (PAGE * (1u + (i))) /* GDT at +0, TSS at +0x400 */
+#define SYSTEM_TABLES (PAGE * (1u + CM_MAX_VCPUS))
+#define TSS_OFFSET    0x400u
+#define TSS_SIZE      0x68u
+#define GDT_SIZE      0x40u
+#define XAPIC_BASE    0xfee00000ull
 
-#define SELECTOR_TSS	0x30u
-#define CR0_LONG	0x80050033ull	/* PG AM WP NE ET MP PE */
-#define CR4_LONG	0x20ull		/* PAE */
-#define EFER_LONG	0xd00ull	/* NXE LMA LME */
+#define SELECTOR_TSS 0x30u
+#define CR0_LONG     0x80050033ull /* PG AM WP NE ET MP PE */
+#define CR4_LONG     0x20ull	   /* PAE */
+#define EFER_LONG    0xd00ull	   /* NXE LMA LME */
 
 struct tables {
 	struct vm *vm;
-	uint32_t used;	/* bytes of the system area handed out */
+	uint32_t used; /* bytes of the system area handed out */
 };
 
 static uint64_t *table_at(struct vm *vm, uint64_t gpa)
@@ -81,8 +81,8 @@ static uint64_t build_page_tables(struct tables *t, uint32_t id)
 {
 	const struct image *img = t->vm->image;
 	uint64_t root = table_new(t);
-	uint64_t text = t->vm->kind == VM_FREE ? CM_TEXT_BASE :
-						 X86_GPA_VIEWS + (uint64_t)id * CM_TEXT_SIZE;
+	uint64_t text =
+		t->vm->kind == VM_FREE ? CM_TEXT_BASE : X86_GPA_VIEWS + (uint64_t)id * CM_TEXT_SIZE;
 
 	map(t, root, X86_GPA_SYSTEM, X86_GPA_SYSTEM, SYSTEM_TABLES,
 	    (PTE_PAGE & ~PTE_USER) | PTE_WRITE | PTE_NX);
@@ -113,8 +113,8 @@ static void build_idt(struct vm *vm)
 		uint64_t dpl = n == X86_VECTOR_BP ? 3 : 0;
 		uint64_t ist = n == X86_VECTOR_NMI ? 1 : n == 8 ? 2 : 0;
 
-		idt[2 * n] = (at & 0xffff) | 0x08ull << 16 | ist << 32 | (0x8eull | dpl << 5) << 40 |
-			     (at >> 16 & 0xffff) << 48;
+		idt[2 * n] = (at & 0xffff) | 0x08ull << 16 | ist << 32 |
+			     (0x8eull | dpl << 5) << 40 | (at >> 16 & 0xffff) << 48;
 		idt[2 * n + 1] = at >> 32;
 	}
 }
@@ -132,10 +132,10 @@ static void build_cpu(struct vm *vm, uint32_t id)
 	uint64_t ist[] = { stack_top(vm, id, CM_STACK_NMI), stack_top(vm, id, CM_STACK_FAULT) };
 	uint64_t rsp0 = stack_top(vm, id, CM_STACK_TRAP);
 	uint64_t gdt[GDT_SIZE / 8] = {
-		[1] = 0x00af9b000000ffffull,	/* 0x08 kernel code */
-		[2] = 0x00cf93000000ffffull,	/* 0x10 kernel data */
-		[3] = 0x00cff3000000ffffull,	/* 0x18 user data */
-		[4] = 0x00affb000000ffffull,	/* 0x20 user code */
+		[1] = 0x00af9b000000ffffull, /* 0x08 kernel code */
+		[2] = 0x00cf93000000ffffull, /* 0x10 kernel data */
+		[3] = 0x00cff3000000ffffull, /* 0x18 user data */
+		[4] = 0x00affb000000ffffull, /* 0x20 user code */
 		[6] = (TSS_SIZE - 1) | (tss & 0xffffff) << 16 | 0x8bull << 40 |
 		      (tss >> 24 & 0xff) << 56,
 		[7] = tss >> 32,

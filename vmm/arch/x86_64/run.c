@@ -181,7 +181,7 @@ static bool inject_int3(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
 	x->kind = EXIT_STEPPED;
 	if (!v->debug)
-		return true;	/* free-running: the caller enters again */
+		return true; /* free-running: the caller enters again */
 	return x86_enter(v, &kicked, e) && finish_delivery(v, x, e);
 }
 
@@ -274,7 +274,7 @@ bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
  */
 struct user_step {
 	struct kvm_segment cs, ss;
-	uint8_t *top;		/* of the trap stack */
+	uint8_t *top; /* of the trap stack */
 	uint8_t below[sizeof(struct pushed)];
 };
 
@@ -286,7 +286,7 @@ static void before_user_step(struct vcpu *v, struct user_step *u)
 	u->cs = v->sregs->cs;
 	u->ss = v->sregs->ss;
 	u->top = x86_host(v->vm, stack, CM_STACK_SIZE);
-	assert(u->top);	/* the image loader has checked the stacks */
+	assert(u->top); /* the image loader has checked the stacks */
 	u->top += CM_STACK_SIZE;
 	memcpy(u->below, u->top - sizeof(u->below), sizeof(u->below));
 }
@@ -380,8 +380,8 @@ bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, str
 	if (!enter(v, x, e))
 		return false;
 	if (x->kind != EXIT_DELIVERED && x->kind != EXIT_SHUTDOWN && x->kind != EXIT_KICKED)
-		return err_set(e, ERR_HOST, "vCPU %u did not take the %s: it stands at %#llx", v->id,
-			       kind == EVENT_NMI ? "NMI" : "IPI",
+		return err_set(e, ERR_HOST, "vCPU %u did not take the %s: it stands at %#llx",
+			       v->id, kind == EVENT_NMI ? "NMI" : "IPI",
 			       (unsigned long long)v->regs->rip);
 	return true;
 }

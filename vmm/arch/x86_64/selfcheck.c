@@ -11,7 +11,7 @@
 
 #include "clock.h"
 
-#define EMULATED_NS 50.0	/* an instruction; bare ones take under 1 ns, emulated ones ~330 */
+#define EMULATED_NS 50.0 /* an instruction; bare ones take under 1 ns, emulated ones ~330 */
 
 /* KVM's module cannot change while it is open: found once a process. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -158,7 +158,8 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 		if (!vcpu_step(v, &x, e))
 			return false;
 		if (x.kind != EXIT_STEPPED || v->regs->rip != ip + 1 || vcpu_cpl(v) != cpl)
-			return err_set(e, ERR_UNSUPPORTED, "a step at CPL%u is not exact here", cpl);
+			return err_set(e, ERR_UNSUPPORTED, "a step at CPL%u is not exact here",
+				       cpl);
 		at_iret(v, ready, ip, cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
@@ -168,11 +169,13 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 		at(v, ready, int3, cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
-		if (x.kind != EXIT_DELIVERED || x.vector != X86_VECTOR_BP || x.pushed_ip != int3 + 1)
-			return err_set(e, ERR_UNSUPPORTED,
-				       "INT3 at CPL%u is not delivered exactly here (exit %d, vector "
-				       "%u, at %#llx)",
-				       cpl, x.kind, x.vector, v->regs->rip);
+		if (x.kind != EXIT_DELIVERED || x.vector != X86_VECTOR_BP ||
+		    x.pushed_ip != int3 + 1)
+			return err_set(
+				e, ERR_UNSUPPORTED,
+				"INT3 at CPL%u is not delivered exactly here (exit %d, vector "
+				"%u, at %#llx)",
+				cpl, x.kind, x.vector, v->regs->rip);
 		at(v, ready, ip, cpl);
 		if (!vcpu_deliver(v, EVENT_NMI, &x, e))
 			return false;
@@ -190,12 +193,14 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 	/* Free-running vCPUs are never stepped: the rest does not concern them. */
 	if (v->vm->kind == VM_FREE)
 		return check_int3_cpl0(v, ready, q, e) && check_emulated(v, ready, q, e);
-	return check_step_cpl0(v, ready, e) && check_int3_cpl0(v, ready, q, e) && check_step_cpl3(v, ready, q, e) &&
-	       check_iret(v, ready, q, e) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
+	return check_step_cpl0(v, ready, e) && check_int3_cpl0(v, ready, q, e) &&
+	       check_step_cpl3(v, ready, q, e) && check_iret(v, ready, q, e) &&
+	       check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
 
 /* Let (check) use vCPU 0 and the guest's memory, and put both back as they were. */
-static bool borrow(struct vm *vm, bool (*check)(struct vcpu *, const struct vcpu_state *, struct err *),
+static bool borrow(struct vm *vm,
+		   bool (*check)(struct vcpu *, const struct vcpu_state *, struct err *),
 		   struct err *e)
 {
 	struct vcpu *v = &vm->vcpu[0];
@@ -266,7 +271,8 @@ const struct quirk_info *arch_quirks(void)
 	static const struct quirk_info table[] = {
 		{ "no-sync-regs", no_sync_regs_on, "KVM_CHECK_EXTENSION(KVM_CAP_SYNC_REGS)",
 		  "registers are moved by separate ioctls" },
-		{ "cpl0-emulated", cpl0_emulated_on, "400 turns of a two-instruction loop at CPL0, timed",
+		{ "cpl0-emulated", cpl0_emulated_on,
+		  "400 turns of a two-instruction loop at CPL0, timed",
 		  "none: CPL0 runs on KVM's decoder, CPL3 on the processor's; NMIs reach a free-running "
 		  "CPL0 late. Use CPL3 executors to ask about silicon" },
 		{ "int3-cpl0-injected", int3_cpl0_fails_on, "one step over INT3 at CPL0",

@@ -52,7 +52,8 @@ static bool create_memory(struct vm *vm, struct err *e)
 	uint8_t *at;
 
 	vm->memory_size = X86_SYSTEM_SIZE + vm->image->memory_size + CM_TEXT_SIZE + views;
-	at = mmap(NULL, vm->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	at = mmap(NULL, vm->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		  0);
 	if (at == MAP_FAILED)
 		return err_set(e, ERR_HOST, "no memory for the guest (%zu KiB)",
 			       vm->memory_size / 1024);
@@ -303,9 +304,9 @@ bool vm_boot(struct vm *vm, struct err *e)
 		if (!vcpu_run(&vm->vcpu[i], &x, e))
 			return err_prefix(e, "booting: ");
 		if (x.kind != EXIT_DOOR || x.door != CM_DOOR_READY)
-			return err_set(e, ERR_HOST, "vCPU %u did not boot: it stands at %#llx%s%s", i,
-				       (unsigned long long)vm->vcpu[i].regs->rip, *x.text ? ": " : "",
-				       x.text);
+			return err_set(e, ERR_HOST, "vCPU %u did not boot: it stands at %#llx%s%s",
+				       i, (unsigned long long)vm->vcpu[i].regs->rip,
+				       *x.text ? ": " : "", x.text);
 	}
 	return x86_selfcheck(vm, e);
 }

@@ -11,16 +11,16 @@
 #include "arch.h"
 #include "kvm.h"
 
-#define X86_TF		0x100u
-#define X86_IF		0x200u
-#define X86_VECTOR_DB	1u
-#define X86_VECTOR_NMI	2u
-#define X86_VECTOR_BP	3u
+#define X86_TF	       0x100u
+#define X86_IF	       0x200u
+#define X86_VECTOR_DB  1u
+#define X86_VECTOR_NMI 2u
+#define X86_VECTOR_BP  3u
 
 /* Guest-physical = guest-virtual for image and canonical text; the rest is behind page tables. */
-#define X86_GPA_SYSTEM	0x00100000u	/* page tables, GDT, IDT, TSS; not mapped in the guest */
-#define X86_GPA_VIEWS	0x40000000u	/* view i at + i * CM_TEXT_SIZE */
-#define X86_SYSTEM_SIZE	0x00100000u
+#define X86_GPA_SYSTEM	0x00100000u /* page tables, GDT, IDT, TSS; not mapped in the guest */
+#define X86_GPA_VIEWS	0x40000000u /* view i at + i * CM_TEXT_SIZE */
+#define X86_SYSTEM_SIZE 0x00100000u
 
 /* What KVM's shared page holds, or what separate ioctls fill where there is none. */
 struct x86_state {
@@ -35,13 +35,13 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	size_t run_size;
-	struct kvm_regs *regs;		/* in the shared page, or (own) */
+	struct kvm_regs *regs; /* in the shared page, or (own) */
 	struct kvm_sregs *sregs;
 	struct kvm_vcpu_events *events;
-	struct x86_state *own;		/* only without KVM_CAP_SYNC_REGS */
-	uint32_t dirty;			/* KVM_SYNC_X86_* changed since the last KVM_RUN */
-	uint32_t debug;			/* KVM_GUESTDBG_* in force */
-	uint64_t root;			/* guest-physical address of its page tables */
+	struct x86_state *own; /* only without KVM_CAP_SYNC_REGS */
+	uint32_t dirty;	       /* KVM_SYNC_X86_* changed since the last KVM_RUN */
+	uint32_t debug;	       /* KVM_GUESTDBG_* in force */
+	uint64_t root;	       /* guest-physical address of its page tables */
 };
 
 struct vm {
@@ -50,7 +50,7 @@ struct vm {
 	uint32_t vcpus;
 	int kvm;
 	int fd;
-	uint8_t *memory;		/* one mapping: system, image, text, views */
+	uint8_t *memory; /* one mapping: system, image, text, views */
 	size_t memory_size;
 	uint8_t *system;
 	struct vm_memory host;
