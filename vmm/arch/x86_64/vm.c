@@ -104,7 +104,7 @@ static bool set_cpuid(struct vcpu *v, struct kvm_cpuid2 *cpuid, struct err *e)
 	return kvm_call(v->fd, KVM_SET_CPUID2, cpuid, e);
 }
 
-static struct kvm_cpuid2 *get_cpuid(struct vm *vm, struct err *e)
+struct kvm_cpuid2 *x86_get_cpuid(struct vm *vm, struct err *e)
 {
 	struct kvm_cpuid2 *cpuid =
 		calloc(1, sizeof(*cpuid) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2));
@@ -216,7 +216,7 @@ static bool create(struct vm *vm, struct err *e)
 		getenv("CROSSMOD_NO_SYNC_REGS");
 	if (!create_memory(vm, e) || (vm->kind == VM_FREE && !create_apics(vm, e)))
 		return false;
-	cpuid = get_cpuid(vm, e);
+	cpuid = x86_get_cpuid(vm, e);
 	if (!cpuid)
 		return false;
 	vm->x2apic = vm->kind == VM_FREE && has_x2apic(cpuid);

@@ -69,6 +69,9 @@ void x86_first_state(struct vcpu *v, struct x86_state *s);
 /* Code and stack segments of (cpl), as an IRET would load them. */
 void x86_set_cpl(struct vcpu *v, uint32_t cpl);
 
+/* vm.c: what the host supports, to be freed; NULL on failure. */
+struct kvm_cpuid2 *x86_get_cpuid(struct vm *vm, struct err *e);
+
 /* run.c */
 bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e);
 /* One KVM_RUN; EINTR is not an error but (*kicked). */
