@@ -163,7 +163,7 @@ fuzz: $(GUESTS)
 fuzzers: $(FUZZ_SRC:vmm/fuzz/%.c=$(B)/%)
 $(B)/fuzz_%: $(B)/host/vmm/fuzz/fuzz_%.o $(LIB_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(HOST_LIBS)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -no-pie -o $@ $^ $(HOST_LIBS)
 
 # ---- static checks ---------------------------------------------------------
 TREE_C := $(sort $(wildcard $(foreach d,vmm vmm/arch/* vmm/tests vmm/fuzz guest guest/* protocols/*,\
