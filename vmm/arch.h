@@ -123,6 +123,9 @@ uint64_t vcpu_pc(const struct vcpu *v);
 void vcpu_set_pc(struct vcpu *v, uint64_t pc);
 uint64_t vcpu_sp(const struct vcpu *v);
 uint32_t vcpu_cpl(const struct vcpu *v);
+/* A general register by its number in the encoding, and the base of the per-CPU segment. */
+uint64_t vcpu_register(const struct vcpu *v, uint32_t number);
+uint64_t vcpu_segment_base(const struct vcpu *v);
 /* ECX at a WRMSR and its like: the operand a decoder cannot see. */
 uint64_t vcpu_counter(const struct vcpu *v);
 

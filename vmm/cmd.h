@@ -21,6 +21,11 @@ struct options {
 	bool markdown;
 	const char *out;   /* -o; NULL: the command's own default */
 	const char *guest; /* --guest; NULL: the one built with the program */
+	/* explore: overrides of the scenario, as they were typed; NULL: none */
+	const char *fetch, *vcpus, *max_states, *max_seconds, *max_memory, *expect;
+	const char *nmi[16];
+	int nnmi;
+	bool no_reduction;
 	char **file;
 	int files;
 };
@@ -28,6 +33,7 @@ struct options {
 enum { EXIT_AS_EXPECTED = 0, EXIT_NOT_EXPECTED = 1, EXIT_NOTHING_RAN = 77, EXIT_STOPPED = 130 };
 
 int cmd_run(const struct options *o);
+int cmd_explore(const struct options *o);
 int cmd_replay(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_list(const struct options *o);

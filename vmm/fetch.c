@@ -438,3 +438,106 @@ void fetch_trim(struct fetch *f)
 	f->first = oldest;
 	f->count -= drop;
 }
+
+/*
+ * stale: chunks are independent and monotone, so a chunk whose oldest version
+ * holds the same bytes as the next one may as well start there. In the other
+ * models the number itself bounds other chunks, and stays.
+ */
+static uint32_t canonical_low(const struct fetch *f, uint32_t vcpu, uint32_t offset)
+{
+	uint32_t low = f->low[vcpu][f->chunk_of[offset]];
+	struct span s = chunk_span(f, offset);
+
+	if (f->config.model == FETCH_STALE)
+		while (low < fetch_now(f) && chunk_equal(f, s, low, low + 1))
+			low++;
+	return low;
+}
+
+/* Each chunk's canonical low of each vCPU into (low). Returns the oldest of them and of the latches. */
+static uint32_t canonical_lows(const struct fetch *f, uint32_t low[][FETCH_WINDOW_MAX])
+{
+	uint32_t oldest = fetch_now(f);
+	struct span s;
+
+	for (uint32_t i = 0; i < f->vcpus; i++) {
+		for (uint32_t offset = 0; offset < f->size; offset = s.start + s.length) {
+			uint32_t t = canonical_low(f, i, offset);
+
+			s = chunk_span(f, offset);
+			low[i][f->chunk_of[offset]] = t;
+			oldest = t < oldest ? t : oldest;
+		}
+		for (uint32_t k = 0; k < f->latched[i].nchunks; k++)
+			if (f->latched[i].version[k] < oldest)
+				oldest = f->latched[i].version[k];
+	}
+	return oldest;
+}
+
+struct packer {
+	uint8_t *out;
+	size_t max, used;
+};
+
+static void put16(struct packer *p, uint32_t value)
+{
+	assert(value <= UINT16_MAX);
+	if (p->used + 2 <= p->max) {
+		p->out[p->used] = (uint8_t)value;
+		p->out[p->used + 1] = (uint8_t)(value >> 8);
+	}
+	p->used += 2;
+}
+
+size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max)
+{
+	uint32_t low[CM_MAX_VCPUS][FETCH_WINDOW_MAX];
+	uint32_t oldest = canonical_lows(f, low);
+	struct packer p = { out, max, 0 };
+
+	put16(&p, fetch_now(f) - oldest + 1);
+	for (uint32_t i = 0; i < f->vcpus; i++) {
+		for (uint32_t c = 0; c < f->nchunks; c++)
+			put16(&p, low[i][c] - oldest);
+		put16(&p, f->latched[i].nchunks);
+		for (uint32_t k = 0; k < f->latched[i].nchunks; k++) {
+			put16(&p, f->latched[i].chunk[k]);
+			put16(&p, f->latched[i].version[k] - oldest);
+		}
+	}
+	for (uint32_t t = oldest; t <= fetch_now(f); t++, p.used += f->size)
+		if (p.used + f->size <= max)
+			memcpy(out + p.used, window_of(f, t), f->size);
+	return p.used;
+}
+
+static uint32_t get16(const uint8_t **in)
+{
+	uint32_t value = (*in)[0] | (uint32_t)(*in)[1] << 8;
+
+	*in += 2;
+	return value;
+}
+
+void fetch_unpack(struct fetch *f, const uint8_t *in, size_t size)
+{
+	const uint8_t *start = in;
+	uint32_t count = get16(&in);
+
+	memset(f->latched, 0, sizeof(f->latched));
+	for (uint32_t i = 0; i < f->vcpus; i++) {
+		for (uint32_t c = 0; c < f->nchunks; c++)
+			f->low[i][c] = get16(&in);
+		f->latched[i].nchunks = (uint8_t)get16(&in);
+		for (uint32_t k = 0; k < f->latched[i].nchunks; k++) {
+			f->latched[i].chunk[k] = (uint16_t)get16(&in);
+			f->latched[i].version[k] = get16(&in);
+		}
+	}
+	f->first = f->count = 0;
+	for (uint32_t t = 0; t < count; t++, in += f->size)
+		memcpy(append_window(f), in, f->size);
+	assert((size_t)(in - start) == size);
+}

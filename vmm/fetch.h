@@ -128,6 +128,15 @@ bool fetch_latch(struct fetch *f, uint32_t vcpu, uint32_t offset, uint32_t lengt
 /* (vcpu) executed what (plan) fetched: what it may no longer see follows from the model. */
 void fetch_done(struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan);
 
+/*
+ * The history as bytes, in a form that is equal for histories with equal
+ * futures: versions nobody can fetch are left out, numbers are relative to the
+ * oldest kept. fetch_pack() writes at most (max) bytes and returns how many it
+ * takes; fetch_unpack() wants the same ranges and configuration.
+ */
+size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max);
+void fetch_unpack(struct fetch *f, const uint8_t *in, size_t size);
+
 /* Forget versions nobody can fetch any more. Indices stay what they were. */
 void fetch_trim(struct fetch *f);
 

@@ -228,3 +228,78 @@ bool insn_direct_target(struct insn_decoder *d, const uint8_t *bytes, size_t siz
 	*target = (uint64_t)x86->operands[0].imm;
 	return true;
 }
+
+static uint8_t register_number(x86_reg reg)
+{
+	static const x86_reg order[] = {
+		X86_REG_RAX, X86_REG_RCX, X86_REG_RDX, X86_REG_RBX, X86_REG_RSP, X86_REG_RBP,
+		X86_REG_RSI, X86_REG_RDI, X86_REG_R8,  X86_REG_R9,  X86_REG_R10, X86_REG_R11,
+		X86_REG_R12, X86_REG_R13, X86_REG_R14, X86_REG_R15,
+	};
+
+	for (uint8_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (order[i] == reg)
+			return i;
+	return INSN_NO_REGISTER;
+}
+
+/* Does more than compute: changes interruptibility, reaches devices, or is not known well enough. */
+static bool reaches_out(const struct insn_decoder *d, enum insn_class class)
+{
+	if (class != INSN_PLAIN || cs_insn_group(d->detailed, d->detail, CS_GRP_INT) ||
+	    cs_insn_group(d->detailed, d->detail, CS_GRP_PRIVILEGE))
+		return true;
+	switch (d->detail->id) {
+	case X86_INS_STI:
+	case X86_INS_CLI:
+	case X86_INS_POPF:
+	case X86_INS_POPFD:
+	case X86_INS_POPFQ:
+	case X86_INS_UD2:
+	case X86_INS_SYSCALL:
+	case X86_INS_SYSRET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool take_operand(struct insn_access *a, const x86_op_mem *mem, uint64_t next)
+{
+	bool relative = mem->base == X86_REG_RIP;
+
+	a->reach = REACH_MEMORY;
+	a->base = relative ? INSN_NO_REGISTER : register_number(mem->base);
+	a->index = register_number(mem->index);
+	a->scale = (uint8_t)mem->scale;
+	a->displacement = mem->disp + (relative ? (int64_t)next : 0);
+	a->segment = mem->segment == X86_REG_GS;
+	return (mem->base == X86_REG_INVALID || relative || a->base != INSN_NO_REGISTER) &&
+	       (mem->index == X86_REG_INVALID || a->index != INSN_NO_REGISTER) &&
+	       (mem->segment == X86_REG_INVALID || a->segment);
+}
+
+struct insn_access insn_access(struct insn_decoder *d, const uint8_t *bytes, size_t size,
+			       uint64_t address)
+{
+	const struct insn_access other = { .reach = REACH_OTHER };
+	struct insn_access a = { .base = INSN_NO_REGISTER, .index = INSN_NO_REGISTER };
+	struct insn insn = insn_decode(d, bytes, size, address);
+	const cs_x86 *x86;
+	uint32_t operands = 0;
+
+	if (!insn.length || !decode(d->detailed, d->detail, bytes, size, address) ||
+	    reaches_out(d, insn.class))
+		return other;
+	x86 = &d->detail->detail->x86;
+	/* LEA and the long NOPs name an address and do not go there. */
+	if (d->detail->id == X86_INS_LEA || d->detail->id == X86_INS_NOP)
+		return a;
+	for (uint8_t i = 0; i < x86->op_count; i++) {
+		if (x86->operands[i].type != X86_OP_MEM)
+			continue;
+		if (operands++ || !take_operand(&a, &x86->operands[i].mem, address + insn.length))
+			return other;
+	}
+	return a;
+}

@@ -63,6 +63,31 @@ struct insn insn_decode(struct insn_decoder *d, const uint8_t *bytes, size_t siz
 void insn_text(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64_t address,
 	       char *buf, size_t bufsize);
 
+/*
+ * What else than its own registers an instruction may touch: what decides
+ * whether other vCPUs, an event or the machine could notice when it runs.
+ */
+enum insn_reach {
+	REACH_OWN,    /* registers, and the stack by push, pop, call and ret */
+	REACH_MEMORY, /* one explicit operand, at the address below */
+	REACH_OTHER,  /* I/O, interruptibility, serialising, several operands, anything unknown */
+};
+
+/* Registers by their numbers in the encoding; x86: 0 RAX, 1 RCX ... 15 R15. */
+#define INSN_NO_REGISTER 0xffu
+
+struct insn_access {
+	enum insn_reach reach;
+	uint8_t base; /* INSN_NO_REGISTER: none */
+	uint8_t index;
+	uint8_t scale;
+	bool segment;	      /* the address is relative to the per-CPU segment (x86: GS) */
+	int64_t displacement; /* RIP-relative operands: the whole address */
+};
+
+struct insn_access insn_access(struct insn_decoder *d, const uint8_t *bytes, size_t size,
+			       uint64_t address);
+
 /* Is it a jump, conditional or not, or a call, whose target is in the bytes? Then (*target). */
 bool insn_direct_target(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64_t address,
 			uint64_t *target);

@@ -172,10 +172,11 @@ static bool deliver(struct machine *m, uint32_t vcpu, enum event_kind kind, stru
 		    struct err *e)
 {
 	struct vcpu_exit x;
-	uint64_t from = machine_pc(m, vcpu);
+	uint64_t from = machine_pc(m, vcpu), sp = vcpu_sp(vcpu_of(m, vcpu));
 
 	if (!vcpu_deliver(vcpu_of(m, vcpu), kind, &x, e) || !came_back(m, vcpu, &x, r, e))
 		return false;
+	machine_stack_moved(m, vcpu, sp, false);
 	if (x.kind == EXIT_DELIVERED && x.pushed_ip != from)
 		snprintf(m->observation->suspect, sizeof(m->observation->suspect),
 			 "an event for vCPU %u at %#llx pushed %#llx", vcpu,
@@ -223,7 +224,7 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 {
 	struct vcpu *v = vcpu_of(m, a->vcpu);
 	struct machine_cpu *c = &m->cpu[a->vcpu];
-	uint64_t counter = vcpu_counter(v);
+	uint64_t counter = vcpu_counter(v), sp = vcpu_sp(v);
 	struct fetch_plan plan = { 0 };
 	struct vcpu_exit x;
 	struct insn insn;
@@ -243,6 +244,8 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	}
 	if (!came_back(m, a->vcpu, &x, r, e))
 		return false;
+	if (x.kind == EXIT_DELIVERED || insn.class == INSN_IRET)
+		machine_stack_moved(m, a->vcpu, sp, x.kind != EXIT_DELIVERED);
 	if (x.kind == EXIT_STEPPED && synchronises(m, &insn, counter)) {
 		fetch_synchronised(&m->fetch, a->vcpu);
 		r->synchronised = true;

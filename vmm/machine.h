@@ -33,6 +33,7 @@ struct machine_cpu {
 	bool ipi_pending;
 	bool dead;	 /* triple fault, crash: executes nothing any more */
 	bool torn;	 /* fetched a mixture; the guest has not said yet what it did */
+	bool overlapped; /* an NMI took the stack of an NMI: what lies below is alive */
 	uint64_t events; /* of the guest's records already judged */
 	struct site_mixture mixture;
 };
@@ -70,6 +71,8 @@ struct machine {
 	struct fetch fetch;
 	const struct image_symbol *idle; /* the loop of a vCPU with nothing left to do */
 	uint8_t *ready_image;		 /* the image's bytes at READY */
+	uint8_t *base_image;		 /* machine_state.c: what packed states are relative to */
+	bool wiping;			 /* machine_state.c: dead stack is zeroed */
 	struct vcpu_state ready[CM_MAX_VCPUS];
 	struct machine_cpu cpu[CM_MAX_VCPUS];
 	uint64_t steps;
@@ -99,6 +102,14 @@ bool machine_enabled(const struct machine *m, const struct action *a);
  * this host cannot execute the instruction. (r) may not be NULL.
  */
 bool machine_apply(struct machine *m, const struct action *a, struct step_report *r, struct err *e);
+
+/*
+ * Every step that (vcpu) can take now: one, or at a site one for each outcome
+ * its fetch may legally have. At most (max) into (list); returns how many.
+ */
+uint32_t machine_fetches(struct machine *m, uint32_t vcpu, struct action *list, uint32_t max);
+/* Is the vCPU about to execute patched bytes? */
+bool machine_at_site(const struct machine *m, uint32_t vcpu);
 
 /* Has played its role and waits in the idle loop. */
 bool machine_idle(const struct machine *m, uint32_t vcpu);

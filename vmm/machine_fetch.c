@@ -143,6 +143,80 @@ bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan 
 	return true;
 }
 
+/* The fetches possible from (plan) on, (have) bytes of the instruction being there. */
+struct enumeration {
+	const struct machine *m;
+	struct insn_decoder *decoder;
+	uint32_t vcpu;
+	uint64_t pc;
+	struct action *list;
+	uint32_t count, max;
+};
+
+static void emit(struct enumeration *en, const struct fetch_plan *plan)
+{
+	struct action *a = &en->list[en->count];
+
+	if (en->count == en->max)
+		return;
+	*a = (struct action){ .kind = ACTION_STEP,
+			      .vcpu = (uint8_t)en->vcpu,
+			      .nversions = plan->nchunks };
+	for (uint32_t i = 0; i < plan->nchunks; i++)
+		a->version[i] = (uint16_t)plan->version[i];
+	en->count++;
+}
+
+static void enumerate(struct enumeration *en, const struct fetch_plan *plan, const uint8_t *bytes,
+		      uint32_t have)
+{
+	const struct fetch *f = &en->m->fetch;
+	int offset = fetch_offset(f, en->pc + have);
+	uint32_t choice[CHOICES_MAX], n;
+
+	if (offset < 0 || have >= INSN_LENGTH_MAX || plan->nchunks == ACTION_VERSIONS_MAX ||
+	    insn_decode(en->decoder, bytes, have, en->pc).length) {
+		emit(en, plan);
+		return;
+	}
+	n = fetch_choices(f, en->vcpu, plan, (uint32_t)offset, choice, CHOICES_MAX);
+	for (uint32_t i = 0; i < n && i < CHOICES_MAX; i++) {
+		const uint8_t *window = fetch_window(f, choice[i]);
+		struct fetch_plan next = *plan;
+		uint8_t more[INSN_LENGTH_MAX];
+		uint32_t got = have;
+		int at = offset;
+
+		memcpy(more, bytes, have);
+		fetch_plan_add(f, &next, (uint32_t)offset, choice[i]);
+		do {
+			more[got++] = window[at];
+			at = fetch_offset(f, en->pc + got);
+		} while (got < INSN_LENGTH_MAX && at >= 0 &&
+			 f->chunk_of[at] == f->chunk_of[offset]);
+		enumerate(en, &next, more, got);
+	}
+}
+
+uint32_t machine_fetches(struct machine *m, uint32_t vcpu, struct action *list, uint32_t max)
+{
+	struct enumeration en = { m, &m->decoder, vcpu, machine_pc(m, vcpu), list, 0, max };
+	const struct fetch_plan none = { 0 };
+	const uint8_t nothing[1] = { 0 };
+
+	if (!at_site(m, en.pc)) {
+		list[0] = (struct action){ .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
+		return 1;
+	}
+	enumerate(&en, &none, nothing, 0);
+	return en.count;
+}
+
+bool machine_at_site(const struct machine *m, uint32_t vcpu)
+{
+	return at_site(m, machine_pc(m, vcpu));
+}
+
 bool machine_latch(struct machine *m, uint32_t vcpu, struct err *e)
 {
 	uint64_t pc = machine_pc(m, vcpu);

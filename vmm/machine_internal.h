@@ -22,6 +22,9 @@ void machine_read_window(const struct machine *m, uint8_t *window);
  */
 bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan *plan,
 		   struct insn *insn, struct step_report *r, struct err *e);
+/* machine_state.c: (vcpu)'s stack pointer moved from (before) by a delivery or an IRET. */
+void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool iret);
+
 bool machine_latch(struct machine *m, uint32_t vcpu, struct err *e);
 
 #endif

@@ -71,6 +71,7 @@ void machine_free(struct machine *m)
 	fetch_fini(&m->fetch);
 	free(m->decoded);
 	free(m->ready_image);
+	free(m->base_image);
 	free(m);
 }
 

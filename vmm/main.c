@@ -30,12 +30,25 @@ static const struct argp_option all_options[] = {
 	{ "trace", 't', NULL, 0, "Print what each vCPU did, where it matters", 0 },
 	{ "markdown", 'm', NULL, 0, "Print the verdicts as a Markdown table", 0 },
 	{ "all", KEY_ALL, NULL, 0, "With --trace: every instruction", 0 },
+	{ "fetch", 'F', "MODEL[/CHUNK]", 0, "Fetch model and chunk instead of the scenario's", 0 },
+	{ "nmi", 'N', "VCPU=N", 0, "NMI budget of a vCPU: a number, or unlimited (default: none)",
+	  0 },
+	{ "vcpus", 'C', "N", 0, "vCPUs instead of the scenario's", 0 },
+	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
+	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
+	{ "max-seconds", 'T', "N", 0, "Stop after N seconds", 0 },
+	{ "max-memory-mb", 'M', "N", 0, "Stop at N MiB of memory", 0 },
+	{ "expect", 'E', "VERDICT", 0, "The verdict that counts as expected (default: safe)", 0 },
 	{ 0 },
 };
 
 static const struct command commands[] = {
 	{ "run", cmd_run, "jogtam", "SCENARIO...", true,
 	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
+	{ "explore", cmd_explore, "jogFNCRSTME", "SCENARIO...", true,
+	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
+	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
+	  "not looked at." },
 	{ "replay", cmd_replay, "jgta", "WITNESS...", true,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
@@ -55,6 +68,7 @@ static const char top_doc[] =
 	"trap unexpectedly, while other CPUs patch?\v"
 	"Commands:\n"
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
+	"  explore SCENARIO...  try every schedule, until no new state appears\n"
 	"  replay WITNESS...    execute a recorded schedule again (--trace explains it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
@@ -90,6 +104,32 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ALL:
 		p->o->all = true;
+		return 0;
+	case 'F':
+		p->o->fetch = arg;
+		return 0;
+	case 'N':
+		if (p->o->nnmi == (int)(sizeof(p->o->nmi) / sizeof(p->o->nmi[0])))
+			argp_error(state, "too many --nmi");
+		p->o->nmi[p->o->nnmi++] = arg;
+		return 0;
+	case 'C':
+		p->o->vcpus = arg;
+		return 0;
+	case 'R':
+		p->o->no_reduction = true;
+		return 0;
+	case 'S':
+		p->o->max_states = arg;
+		return 0;
+	case 'T':
+		p->o->max_seconds = arg;
+		return 0;
+	case 'M':
+		p->o->max_memory = arg;
+		return 0;
+	case 'E':
+		p->o->expect = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (!p->command->files)

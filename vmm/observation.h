@@ -55,7 +55,10 @@ struct vcpu_counts {
 struct observation {
 	enum run_end end;
 	bool stepped;	/* one given schedule; else free-running */
-	bool exhausted; /* explore only */
+	bool explored;	/* every schedule was asked for: states and so on mean something */
+	bool exhausted; /* explored, and no state is left */
+	bool deadlock;	/* exhausted only; the schedule leads to the dead state */
+	bool livelock;	/* exhausted only; the schedule leads to the cycle */
 	uint32_t vcpus;
 	struct vcpu_counts cpu[CM_MAX_VCPUS];
 	uint64_t total[VIOLATIONS]; /* every one, recorded or not */
@@ -65,6 +68,7 @@ struct observation {
 	uint64_t stores; /* changes of the patched bytes */
 	uint64_t states; /* explore; 0 elsewhere */
 	uint64_t transitions;
+	uint64_t depth;
 	double seconds;
 	char digest[33];   /* of the final state; stepped only, else "" */
 	char suspect[200]; /* a failed self-check; "" = all held */

@@ -134,15 +134,15 @@ static bool make_directory(const char *dir, struct err *e)
 /* <dir>/<scenario name with / as ->.json into r->path. */
 static bool name_file(struct result *r, const char *dir, struct err *e)
 {
+	const char *name = r->scenario->name + strspn(r->scenario->name, "./");
 	int used = snprintf(r->path, sizeof(r->path), "%s/", dir);
 	int more;
 
 	if (used >= (int)sizeof(r->path))
 		return err_sys(e, ENAMETOOLONG, "%.100s...", dir);
-	more = snprintf(r->path + used, sizeof(r->path) - (size_t)used, "%s.json",
-			r->scenario->name);
+	more = snprintf(r->path + used, sizeof(r->path) - (size_t)used, "%s.json", name);
 	if (used + more >= (int)sizeof(r->path))
-		return err_sys(e, ENAMETOOLONG, "%.100s/%.100s...", dir, r->scenario->name);
+		return err_sys(e, ENAMETOOLONG, "%.100s/%.100s...", dir, name);
 	for (char *p = r->path + used; *p; p++)
 		if (*p == '/')
 			*p = '-';

@@ -112,7 +112,7 @@ static void put_identity(json_t *o, const struct result *r)
 	put(o, "scenario", text(s->name));
 	put(o, "protocol", text(s->protocol_name));
 	put(o, "site", text(report_sites(s, buf, sizeof(buf))));
-	put(o, "method", json_string(method_name(s->method)));
+	put(o, "method", json_string(r->observation.explored ? "explore" : method_name(s->method)));
 	put(o, "fetch",
 	    stepped(r) ? json_string(report_fetch(&s->fetch, buf, sizeof(buf))) : json_null());
 }

@@ -60,12 +60,16 @@ static void fill_row(const struct result *r, struct row *row)
 	memset(row, 0, sizeof(*row));
 	snprintf(row->cell[SCENARIO], CELL_SIZE, "%s", s->name);
 	report_sites(s, row->cell[SITE], CELL_SIZE);
-	snprintf(row->cell[METHOD], CELL_SIZE, "%s%s%s", method_name(s->method), stepped ? " " : "",
+	snprintf(row->cell[METHOD], CELL_SIZE, "%s%s%s",
+		 o->explored ? "explore" : method_name(s->method), stepped ? " " : "",
 		 stepped ? report_fetch(&s->fetch, fetch, sizeof(fetch)) : "");
 	snprintf(row->cell[VERDICT], CELL_SIZE, "%s", verdict_name(r->verdict));
 	name_expected(s->expect, row->cell[EXPECTED]);
-	snprintf(row->cell[WORK], CELL_SIZE, "%" PRIu64 " %s",
-		 stepped ? o->steps : report_executions(o), stepped ? "steps" : "runs");
+	if (o->explored)
+		snprintf(row->cell[WORK], CELL_SIZE, "%" PRIu64 " states", o->states);
+	else
+		snprintf(row->cell[WORK], CELL_SIZE, "%" PRIu64 " %s",
+			 stepped ? o->steps : report_executions(o), stepped ? "steps" : "runs");
 	name_time(o->seconds, row->cell[TIME]);
 }
 

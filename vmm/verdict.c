@@ -194,6 +194,12 @@ static enum verdict of_free_silence(const struct observation *o, struct out *out
 		   s.executions, s.transitions, ppm(high, to));
 }
 
+enum verdict verdict_of_violation(uint32_t kind)
+{
+	assert(kind < VIOLATIONS);
+	return verdict_of_kind[kind];
+}
+
 enum verdict verdict_of(const struct observation *o, char *reason, unsigned int size)
 {
 	struct out out = { reason, size };
@@ -207,8 +213,25 @@ enum verdict verdict_of(const struct observation *o, char *reason, unsigned int 
 		return o->stepped ? of_stepped_violation(o, &out) : of_free_violation(o, &out);
 	if (o->end == END_VIOLATION)
 		return say(&out, VERDICT_SUSPECT, "it stopped at a violation that is not recorded");
+	if (o->explored && o->end != END_COMPLETE)
+		return say(&out, VERDICT_INCONCLUSIVE,
+			   "%s after %" PRIu64 " states, %" PRIu64
+			   " transitions: not every schedule was tried",
+			   o->end == END_INTERRUPTED ? "interrupted" : "a bound ended the search",
+			   o->states, o->transitions);
 	if (o->end != END_COMPLETE)
 		return of_early_end(o, &out);
+	if (o->deadlock)
+		return say(&out, VERDICT_DEADLOCK,
+			   "from the state after %" PRIu64
+			   " decisions no role can be played to its end any more",
+			   o->steps);
+	if (o->livelock)
+		return say(&out, VERDICT_LIVELOCK,
+			   "after %" PRIu64
+			   " decisions there is a cycle, fair to every vCPU and IPI, "
+			   "on which the roles never end although they could",
+			   o->steps);
 	if (o->exhausted)
 		return say(&out, VERDICT_SAFE,
 			   "every schedule was tried: %" PRIu64 " states, %" PRIu64 " transitions",

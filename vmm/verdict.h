@@ -33,6 +33,9 @@ enum verdict {
 const char *verdict_name(enum verdict v);
 bool verdict_parse(const char *name, enum verdict *v);
 
+/* The verdict that a violation of (kind), an enum violation_kind, is. */
+enum verdict verdict_of_violation(uint32_t kind);
+
 /* The rule. (reason) gets one sentence. First match in the order of the design's severity. */
 enum verdict verdict_of(const struct observation *o, char *reason, unsigned int size);
 

@@ -68,6 +68,21 @@ uint32_t vcpu_cpl(const struct vcpu *v)
 	return v->sregs->cs.selector & 3;
 }
 
+uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
+{
+	const struct kvm_regs *r = v->regs;
+	const __u64 value[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+				r->r8,	r->r9,	r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+
+	assert(number < sizeof(value) / sizeof(value[0]));
+	return value[number];
+}
+
+uint64_t vcpu_segment_base(const struct vcpu *v)
+{
+	return v->sregs->gs.base;
+}
+
 uint64_t vcpu_counter(const struct vcpu *v)
 {
 	return v->regs->rcx;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * cmd_explore.c - `crossmod explore`: every schedule of a scenario instead of
+ * its own one. The scenario's fetch model, vCPUs and budgets may be overridden.
+ */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "explore.h"
+#include "guard.h"
+#include "report.h"
+
+static bool bad(struct err *e, const char *option, const char *text, const char *right)
+{
+	return err_set(e, ERR_INPUT, "%s %s: must be %s", option, text, right);
+}
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	*value = strtoull(text, &end, 10);
+	return !*end && *value <= max;
+}
+
+static bool parse_fetch(struct fetch_config *f, const char *text, struct err *e)
+{
+	static const struct {
+		const char *name;
+		uint32_t bytes;
+	} chunks[] = {
+		{ "byte", 1 },
+		{ "halfword", 2 },
+		{ "word", 4 },
+		{ "8", 8 },
+		{ "16", 16 },
+		{ "line", 64 },
+		{ "page", FETCH_CHUNK_PAGE },
+	};
+	char model[16];
+	const char *slash = strchr(text, '/');
+	size_t length = slash ? (size_t)(slash - text) : strlen(text);
+
+	snprintf(model, sizeof(model), "%.*s", (int)length, text);
+	if (!fetch_model_parse(model, &f->model))
+		return bad(e, "--fetch", text, "sc, asc, desc, ordered or stale, then /CHUNK");
+	for (size_t i = 0; slash && i < sizeof(chunks) / sizeof(chunks[0]); i++)
+		if (!strcmp(slash + 1, chunks[i].name)) {
+			f->chunk = chunks[i].bytes;
+			return true;
+		}
+	return !slash || bad(e, "--fetch", text,
+			     "a model, then /byte, /halfword, /word, /8, /16, /line or /page");
+}
+
+/* "1=2", "0=unlimited". */
+static bool parse_nmi(struct explore_config *c, const struct scenario *s, const char *text,
+		      struct err *e)
+{
+	const char *equals = strchr(text, '=');
+	uint64_t vcpu, n;
+	char number[8];
+
+	if (!equals)
+		return bad(e, "--nmi", text, "VCPU=N or VCPU=unlimited");
+	snprintf(number, sizeof(number), "%.*s", (int)(equals - text), text);
+	if (!parse_number(number, s->vcpus - 1, &vcpu))
+		return bad(e, "--nmi", text, "for one of the scenario's vCPUs");
+	if (!strcmp(equals + 1, "unlimited"))
+		n = NMI_UNLIMITED;
+	else if (!parse_number(equals + 1, NMI_UNLIMITED - 1, &n))
+		return bad(e, "--nmi", text, "VCPU=N with N from 0 to 254, or VCPU=unlimited");
+	c->nmis[vcpu] = (uint8_t)n;
+	return true;
+}
+
+static bool configure(const struct options *o, struct scenario *s, struct explore_config *c,
+		      struct err *e)
+{
+	uint64_t n;
+
+	if (o->vcpus) {
+		bool everybody = s->executors == (((1u << s->vcpus) - 1) & ~(1u << s->patcher));
+
+		if (!parse_number(o->vcpus, CM_MAX_VCPUS, &n) || n <= s->patcher || n < 2)
+			return bad(e, "--vcpus", o->vcpus, "from 2 to 16, and include the patcher");
+		s->vcpus = (uint32_t)n;
+		s->executors = everybody ? ((1u << n) - 1) & ~(1u << s->patcher) :
+					   s->executors & ((1u << n) - 1);
+	}
+	if (o->fetch && !parse_fetch(&s->fetch, o->fetch, e))
+		return false;
+	for (int i = 0; i < o->nnmi; i++)
+		if (!parse_nmi(c, s, o->nmi[i], e))
+			return false;
+	if (o->max_states && !parse_number(o->max_states, UINT64_MAX, &c->bounds.states))
+		return bad(e, "--max-states", o->max_states, "a number");
+	if (o->max_seconds) {
+		if (!parse_number(o->max_seconds, 1u << 30, &n))
+			return bad(e, "--max-seconds", o->max_seconds, "a number of seconds");
+		c->bounds.seconds = (double)n;
+	}
+	if (o->max_memory) {
+		if (!parse_number(o->max_memory, 1u << 30, &n))
+			return bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
+		c->bounds.memory = n << 20;
+	}
+	c->no_reduction = o->no_reduction;
+	if (o->expect) {
+		enum verdict v;
+
+		if (!verdict_parse(o->expect, &v))
+			return bad(e, "--expect", o->expect, "a verdict");
+		s->expect = 1u << v;
+	} else {
+		s->expect = 1u << VERDICT_SAFE;
+	}
+	return true;
+}
+
+static bool show_progress(void *arg, const struct search_progress *p)
+{
+	const struct scenario *s = arg;
+
+	if (isatty(STDERR_FILENO) && p->seconds > 1)
+		fprintf(stderr,
+			"\r\033[K%s: %llu states, %.0f transitions/s, frontier %llu, depth %llu, "
+			"%.0f MiB, %.0f s",
+			s->name, (unsigned long long)p->states, (double)p->transitions / p->seconds,
+			(unsigned long long)p->frontier, (unsigned long long)p->depth,
+			(double)p->memory / (1 << 20), p->seconds);
+	return guard_interrupted();
+}
+
+static int explore(const struct options *o, const struct image *img, const char *path,
+		   struct host *host)
+{
+	struct result *r = calloc(1, sizeof(*r));
+	struct explore_config c = { 0 };
+	struct scenario s = { 0 }, overridden;
+	struct err e = { 0 };
+	int status = 0;
+	bool ok;
+
+	if (!r)
+		return EXIT_NOT_EXPECTED;
+	ok = scenario_load(&s, path, img, &e);
+	overridden = s; /* what it points to stays (s)'s */
+	ok = ok && configure(o, &overridden, &c, &e);
+	*r = (struct result){ .scenario = &overridden, .image = img, .host = host };
+	if (ok) {
+		ok = explore_run(img, &overridden, &c, &r->observation, &r->schedule, &host->quirks,
+				 show_progress, &overridden, &e);
+		host->quirks_known = ok;
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "\r\033[K");
+	}
+	if (!ok && e.code == ERR_UNSUPPORTED) {
+		r->observation.end = END_UNSUPPORTED;
+		snprintf(r->observation.unsupported, sizeof(r->observation.unsupported), "%.199s",
+			 e.text);
+		ok = true;
+	}
+	if (ok) {
+		cmd_judge(r);
+		ok = report_write(r, o->out ? o->out : "results/explore", &e);
+	}
+	if (ok && o->json)
+		status = cmd_print(report_line(r), 0);
+	else if (ok)
+		report_table(stdout, r, 1, isatty(STDOUT_FILENO));
+	if (!ok)
+		status = cmd_fail(&e);
+	else if (!status)
+		status = r->verdict == VERDICT_UNSUPPORTED ? EXIT_NOTHING_RAN :
+			 r->as_expected			   ? EXIT_AS_EXPECTED :
+							     EXIT_NOT_EXPECTED;
+	schedule_fini(&r->schedule);
+	scenario_fini(&s);
+	free(r);
+	return status;
+}
+
+int cmd_explore(const struct options *o)
+{
+	struct image img = { 0 };
+	struct paths p = { 0 };
+	struct host host;
+	struct err e = { 0 };
+	int worst = 0;
+
+	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
+		worst = cmd_fail(&e);
+		image_fini(&img);
+		return worst;
+	}
+	host_read(&host);
+	for (size_t i = 0; i < p.count && !guard_interrupted(); i++) {
+		int status = explore(o, &img, p.path[i], &host);
+
+		worst = status > worst ? status : worst;
+	}
+	cmd_free_paths(&p);
+	image_fini(&img);
+	return guard_interrupted() ? EXIT_STOPPED : worst;
+}

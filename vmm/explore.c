@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* explore.c - moves, reduction, and a witness that has been replayed. Sees no KVM. */
+#include "explore.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "guard.h"
+#include "machine_state.h"
+#include "run_stepped.h"
+
+#define PROCESS_IPI    16u
+#define PROCESS_NMI    32u
+#define LOCAL_MAX      4096u /* a vCPU that runs on for longer gets a choice point */
+#define REPORT_MAX     2000u /* decisions until the guest says what a mixture did */
+#define FETCHES_MAX    64u
+#define VIOLATION_MARK 1u /* added to enum violation_kind: 0 is none */
+
+struct explorer {
+	struct machine *m;
+	const struct explore_config *config;
+	struct observation o;
+	uint8_t nmis[CM_MAX_VCPUS]; /* left */
+	struct insn_access *access; /* per byte of the image, (known) says which are there */
+	bool *known;
+	struct schedule *record; /* following a path: every decision, run-on ones too */
+	bool foreign;		 /* a vCPU reached into another's stack: reduction is unsound */
+};
+
+static bool in_range(uint64_t address, uint64_t start, uint64_t size)
+{
+	return address - start < size;
+}
+
+static bool is_read_only(const struct image *img, uint64_t address)
+{
+	for (size_t i = 0; i < img->nsegments; i++)
+		if (in_range(address, img->segments[i].address, img->segments[i].size))
+			return !img->segments[i].write;
+	return false;
+}
+
+/* Is (address) only ever touched by (vcpu)? Its stacks, mailbox and statistics; or read-only data. */
+static bool is_private(struct explorer *x, uint32_t vcpu, uint64_t address)
+{
+	const struct cm_abi *abi = &x->m->image->abi;
+	const uint64_t stacks = (uint64_t)CM_STACKS * CM_STACK_SIZE;
+
+	if (in_range(address, abi->stacks, CM_MAX_VCPUS * stacks)) {
+		bool own = in_range(address, abi->stacks + vcpu * stacks, stacks);
+
+		x->foreign |= !own;
+		return own;
+	}
+	return in_range(address, abi->cpu + vcpu * sizeof(struct cm_cpu), sizeof(struct cm_cpu)) ||
+	       in_range(address, abi->counts + vcpu * sizeof(struct cm_counts),
+			sizeof(struct cm_counts)) ||
+	       is_read_only(x->m->image, address);
+}
+
+static struct insn_access access_at(struct explorer *x, uint64_t pc)
+{
+	const struct image *img = x->m->image;
+	uint64_t offset = pc - CM_IMAGE_BASE;
+	uint64_t size;
+
+	if (pc < CM_IMAGE_BASE || offset >= img->memory_size)
+		return (struct insn_access){ .reach = REACH_OTHER };
+	if (!x->known[offset]) {
+		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
+								     INSN_LENGTH_MAX;
+		x->access[offset] = insn_access(&x->m->decoder, img->memory + offset, size, pc);
+		x->known[offset] = true;
+	}
+	return x->access[offset];
+}
+
+/* Can nobody else notice when (vcpu) executes its next instruction? */
+static bool is_local(struct explorer *x, uint32_t vcpu)
+{
+	const struct vcpu *v = vm_vcpu(x->m->vm, vcpu);
+	struct insn_access a;
+	uint64_t address;
+
+	if (machine_at_site(x->m, vcpu))
+		return false;
+	a = access_at(x, vcpu_pc(v));
+	if (a.reach != REACH_MEMORY)
+		return a.reach == REACH_OWN;
+	address = (uint64_t)a.displacement;
+	if (a.base != INSN_NO_REGISTER)
+		address += vcpu_register(v, a.base);
+	if (a.index != INSN_NO_REGISTER)
+		address += vcpu_register(v, a.index) * a.scale;
+	if (a.segment)
+		address += vcpu_segment_base(v);
+	return is_private(x, vcpu, address);
+}
+
+static bool decide(struct explorer *x, const struct action *a, struct step_report *r, struct err *e)
+{
+	guard_pet();
+	if (!machine_apply(x->m, a, r, e))
+		return false;
+	if (x->record)
+		schedule_add(x->record, &r->action);
+	return true;
+}
+
+/* On through what is local. */
+static bool run_on(struct explorer *x, uint32_t vcpu, struct err *e)
+{
+	struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
+	struct step_report r;
+
+	if (x->config->no_reduction)
+		return true;
+	for (uint32_t i = 0; i < LOCAL_MAX && !x->o.nviolations; i++) {
+		if (!machine_enabled(x->m, &step) || !is_local(x, vcpu))
+			return true;
+		if (!decide(x, &step, &r, e))
+			return false;
+	}
+	return true;
+}
+
+static void mark_state(const struct explorer *x, const struct step_report *r,
+		       struct search_mark *mark)
+{
+	mark->goal = machine_finished(x->m);
+	mark->violation = 0;
+	if (x->o.nviolations)
+		mark->violation = (uint8_t)(VIOLATION_MARK + x->o.violation[0].kind);
+	else if (r && r->executed && r->form == FORM_TORN)
+		mark->violation = VIOLATION_MARK + VIOLATION_TORN;
+}
+
+static bool start(void *self, struct search_mark *mark, struct err *e)
+{
+	struct explorer *x = self;
+
+	memcpy(x->nmis, x->config->nmis, sizeof(x->nmis));
+	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
+		return false;
+	for (uint32_t i = 0; i < x->m->scenario->vcpus; i++)
+		if (!run_on(x, i, e))
+			return false;
+	mark_state(x, NULL, mark);
+	return true;
+}
+
+static bool save(void *self, struct search_blob *blob, struct err *e)
+{
+	struct explorer *x = self;
+	size_t size;
+	uint8_t *bytes = machine_pack(x->m, &size);
+	uint8_t *whole = bytes ? realloc(bytes, size + sizeof(x->nmis)) : NULL;
+
+	if (!whole) {
+		free(bytes);
+		return err_set(e, ERR_HOST, "out of memory");
+	}
+	memcpy(whole + size, x->nmis, sizeof(x->nmis));
+	blob->data = whole;
+	blob->size = size + sizeof(x->nmis);
+	return true;
+}
+
+static bool load(void *self, const struct search_blob *blob, struct err *e)
+{
+	struct explorer *x = self;
+	size_t size = blob->size - sizeof(x->nmis);
+
+	(void)e;
+	machine_unpack(x->m, blob->data, size);
+	memcpy(x->nmis, (const uint8_t *)blob->data + size, sizeof(x->nmis));
+	return true;
+}
+
+static void hash(void *self, uint64_t out[2])
+{
+	struct search_blob blob;
+	XXH128_hash_t h;
+
+	if (!save(self, &blob, NULL))
+		abort(); /* out of memory: nothing here can go on */
+	h = XXH3_128bits(blob.data, blob.size);
+	free(blob.data);
+	out[0] = h.low64;
+	out[1] = h.high64;
+}
+
+/* A move as a number: kind, vCPU, and which of its possible fetches. */
+static uint64_t code_of(uint32_t kind, uint32_t vcpu, uint32_t fetch)
+{
+	return kind | vcpu << 8 | (uint64_t)fetch << 16;
+}
+
+static bool may_latch(const struct explorer *x, uint32_t vcpu)
+{
+	const struct fetch *f = &x->m->fetch;
+	enum fetch_model model = f->config.model;
+	uint64_t pc = machine_pc(x->m, vcpu);
+
+	if ((model != FETCH_ASC && model != FETCH_DESC) || !machine_at_site(x->m, vcpu))
+		return false;
+	for (uint32_t i = 0; i < x->m->scenario->nsites; i++) {
+		const struct cm_site *p = &x->m->site[i].placed;
+		uint64_t last = p->text + p->length - 1;
+
+		/* The last chunk need not be latched: the step fetches it. */
+		if (pc - p->text < p->length)
+			return f->latched[vcpu].nchunks + 1u <
+			       f->chunk_of[fetch_offset(f, last)] -
+				       f->chunk_of[fetch_offset(f, pc)] + 1u;
+	}
+	return false;
+}
+
+static uint32_t enabled(void *self, struct search_action *list)
+{
+	struct explorer *x = self;
+	uint32_t n = 0;
+
+	for (uint32_t v = 0; v < x->m->scenario->vcpus; v++) {
+		struct action a = { .kind = ACTION_STEP, .vcpu = (uint8_t)v };
+		struct action fetches[FETCHES_MAX];
+		uint32_t count = 0;
+
+		if (machine_enabled(x->m, &a))
+			count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
+		for (uint32_t i = 0; i < count; i++)
+			list[n++] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v,
+							    true };
+		if (count && may_latch(x, v))
+			list[n++] = (struct search_action){ code_of(ACTION_LATCH, v, 0), (uint8_t)v,
+							    true };
+		a.kind = ACTION_IPI;
+		if (machine_enabled(x->m, &a))
+			list[n++] = (struct search_action){ code_of(ACTION_IPI, v, 0),
+							    (uint8_t)(PROCESS_IPI + v), true };
+		a.kind = ACTION_NMI;
+		if (x->nmis[v] && !x->m->cpu[v].nmi_latched && machine_enabled(x->m, &a))
+			list[n++] = (struct search_action){ code_of(ACTION_NMI, v, 0),
+							    (uint8_t)(PROCESS_NMI + v), false };
+		assert(n + FETCHES_MAX + 3 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
+	}
+	return n;
+}
+
+static bool apply(void *self, const struct search_action *sa, struct search_mark *mark,
+		  struct err *e)
+{
+	struct explorer *x = self;
+	uint32_t kind = sa->code & 0xff, v = sa->code >> 8 & 0xff;
+	struct action a = { .kind = (uint8_t)kind, .vcpu = (uint8_t)v };
+	struct action fetches[FETCHES_MAX];
+	struct step_report r;
+
+	x->o.nviolations = 0;
+	if (kind == ACTION_STEP) {
+		uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
+
+		assert(sa->code >> 16 < count);
+		a = fetches[sa->code >> 16];
+	} else if (kind == ACTION_NMI && x->nmis[v] != NMI_UNLIMITED) {
+		x->nmis[v]--;
+	}
+	if (!decide(x, &a, &r, e))
+		return false;
+	mark_state(x, &r, mark);
+	if (mark->violation)
+		return true;
+	if (!run_on(x, v, e))
+		return false;
+	mark_state(x, NULL, mark);
+	return true;
+}
+
+static void explorer_free(struct explorer *x)
+{
+	if (!x)
+		return;
+	machine_free(x->m);
+	free(x->access);
+	free(x->known);
+	free(x);
+}
+
+static struct explorer *explorer_new(const struct image *image, const struct scenario *s,
+				     const struct explore_config *config, struct err *e)
+{
+	struct explorer *x = calloc(1, sizeof(*x));
+
+	if (x) {
+		x->config = config;
+		x->access = calloc(image->memory_size, sizeof(*x->access));
+		x->known = calloc(image->memory_size, sizeof(*x->known));
+	}
+	if (!x || !x->access || !x->known)
+		err_set(e, ERR_HOST, "out of memory");
+	else if ((x->m = machine_new(image, s, e)))
+		return x;
+	explorer_free(x);
+	return NULL;
+}
+
+/* After a mixture: that vCPU alone, until the guest says what it did. */
+static bool wait_for_report(struct explorer *x, struct err *e)
+{
+	const struct action *last = &x->record->action[x->record->count - 1];
+	struct action step = { .kind = ACTION_STEP, .vcpu = last->vcpu };
+	struct step_report r;
+
+	for (uint32_t i = 0; i < REPORT_MAX && !x->o.nviolations; i++) {
+		if (!machine_enabled(x->m, &step))
+			return true;
+		if (!decide(x, &step, &r, e))
+			return false;
+	}
+	return true;
+}
+
+/* The path as a schedule, run plainly, as `replay` will: what it shows is what is reported. */
+static bool make_witness(struct explorer *x, struct search_system *sys,
+			 const struct search_result *found, struct observation *o,
+			 struct schedule *witness, struct err *e)
+{
+	struct observation replayed;
+
+	x->record = witness;
+	if (!search_follow(sys, &found->path, e) || (found->violation && !wait_for_report(x, e)))
+		return false;
+	x->record = NULL;
+	machine_state_end(x->m);
+	if (!run_replay(x->m, witness, &replayed, NULL, NULL, e))
+		return false;
+	*o = replayed;
+	if (found->violation &&
+	    (!o->nviolations || o->violation[0].kind != found->violation - VIOLATION_MARK))
+		snprintf(o->suspect, sizeof(o->suspect),
+			 "the search found %s, but its schedule replayed shows %.100s",
+			 verdict_name(verdict_of_violation(found->violation - VIOLATION_MARK)),
+			 o->nviolations ? o->violation[0].text : "nothing");
+	return true;
+}
+
+static void report(const struct search_result *found, const struct explorer *x,
+		   struct observation *o)
+{
+	o->explored = true;
+	o->exhausted = found->end == SEARCH_EXHAUSTED;
+	o->states = found->states;
+	o->transitions = found->transitions;
+	o->depth = found->depth;
+	o->seconds = found->seconds;
+	o->deadlock = found->deadlock;
+	o->livelock = found->livelock;
+	if (found->end == SEARCH_EXHAUSTED)
+		o->end = END_COMPLETE;
+	else if (found->end == SEARCH_VIOLATION)
+		o->end = END_VIOLATION;
+	else
+		o->end = found->end == SEARCH_BOUND ? END_STEPS : END_INTERRUPTED;
+	if (x->foreign && !x->config->no_reduction)
+		snprintf(o->suspect, sizeof(o->suspect),
+			 "a vCPU reached into another's stack, which the reduction takes for "
+			 "private: use --no-reduction");
+}
+
+bool explore_run(const struct image *image, const struct scenario *s,
+		 const struct explore_config *config, struct observation *o,
+		 struct schedule *witness, struct quirks *quirks,
+		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
+		 struct err *e)
+{
+	struct explorer *x = explorer_new(image, s, config, e);
+	struct search_system sys = { x, start, load, save, enabled, apply, hash };
+	struct search_system *systems[] = { &sys };
+	struct search_result found = { 0 };
+	bool ok;
+
+	if (!x)
+		return false;
+	*quirks = *vm_quirks(x->m->vm);
+	guard_watch(x->m->vm, s->vcpus, GUARD_SECONDS);
+	ok = search_run(systems, 1, &config->bounds, progress, arg, &found, e);
+	guard_release();
+	memset(o, 0, sizeof(*o));
+	o->stepped = true;
+	o->vcpus = s->vcpus;
+	if (ok && (found.violation || found.deadlock || found.livelock))
+		ok = make_witness(x, &sys, &found, o, witness, e);
+	if (ok)
+		report(&found, x, o);
+	search_fini(&found);
+	explorer_free(x);
+	return ok;
+}

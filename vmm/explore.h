@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * explore.h - the stepped machine as a system to search: which moves there
+ * are, and which instructions need no choice point.
+ *
+ * Reduction: behind a move the vCPU runs on through instructions that nobody
+ * else can notice, decided on the decoded instruction and its effective
+ * address: own registers, own stack and mailbox, read-only data. Every other
+ * instruction, and every site, is a choice point.
+ */
+#ifndef CROSSMOD_EXPLORE_H
+#define CROSSMOD_EXPLORE_H
+
+#include "machine.h"
+#include "search.h"
+
+#define NMI_UNLIMITED 0xffu
+
+struct explore_config {
+	uint8_t nmis[CM_MAX_VCPUS]; /* budget of each vCPU, or NMI_UNLIMITED */
+	bool no_reduction;
+	uint32_t jobs;
+	struct search_bounds bounds;
+};
+
+/*
+ * Search every schedule of (s) and fill (o): states, transitions, exhausted,
+ * and for a violation, deadlock or livelock the schedule that shows it in
+ * (witness), already replayed. The scenario's own moves and injections are
+ * not looked at.
+ */
+bool explore_run(const struct image *image, const struct scenario *s,
+		 const struct explore_config *config, struct observation *o,
+		 struct schedule *witness, struct quirks *quirks,
+		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
+		 struct err *e);
+
+#endif

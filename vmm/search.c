@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * search.c - breadth-first over every state: the order of it, what is kept, and
+ * when it ends. Must not know what the states mean (search_graph.c judges them)
+ * nor what the systems are.
+ *
+ * A level is expanded in rounds. In a round the workers (search_work.c) take
+ * states in order, look each successor up among the states known before the
+ * round, and keep what is new for themselves. Between rounds one thread merges
+ * what they found in order of parent and action, so ids do not depend on who
+ * found what.
+ */
+#include "search.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+#include "search_internal.h"
+
+#define ROUND_STATES 16384u
+
+static bool add_state(struct search *s, const struct search_state *state, struct search_blob *blob)
+{
+	struct search_level *next = &s->next;
+	struct search_blob *grown;
+
+	grown = search_grow(next->blob, &next->capacity, next->count + 1, sizeof(*grown));
+	if (!grown)
+		return false;
+	next->blob = grown;
+	if (!search_visited_add(&s->graph.states, state))
+		return false;
+	if (state->violation && s->violation == SEARCH_NONE)
+		s->violation = (uint32_t)(s->graph.states.count - 1);
+	grown[next->count++] = *blob;
+	blob->data = NULL;
+	return true;
+}
+
+/* The id of what (w) found, added if no other worker's has been. SEARCH_NONE: the bound is met. */
+static bool merge_found(struct search *s, struct search_worker *w, uint32_t index, uint32_t *id)
+{
+	uint64_t limit = s->bounds->states ? s->bounds->states : SEARCH_STATES_MAX;
+	const struct search_state *state = &w->found.state[index];
+	struct search_extra *extra = &w->extra[index];
+
+	if (extra->id == SEARCH_NONE)
+		extra->id = search_visited_find(&s->graph.states, state->hash);
+	*id = extra->id;
+	if (*id != SEARCH_NONE)
+		return true;
+	if (s->graph.states.count >= limit) {
+		search_stop(s, SEARCH_STOP_STATES);
+		return true;
+	}
+	*id = extra->id = (uint32_t)s->graph.states.count;
+	return add_state(s, state, &extra->blob);
+}
+
+static bool merge_row(struct search *s, struct search_worker *w)
+{
+	struct search_graph *g = &s->graph;
+	const struct search_row *row = &w->row[w->row_merged++];
+	struct search_edge *edge;
+	uint64_t *first;
+
+	edge = search_grow(g->edge, &g->edge_capacity, g->edges + row->edges, sizeof(*edge));
+	if (edge)
+		g->edge = edge;
+	first = search_grow(g->first, &g->first_capacity, g->expanded + 2, sizeof(*first));
+	if (first)
+		g->first = first;
+	if (!first || (row->edges && !edge))
+		return false;
+	for (uint32_t i = 0; i < row->edges; i++) {
+		struct search_edge *new = &w->edge[w->edge_merged + i];
+
+		if (new->fresh && !merge_found(s, w, new->to, &new->to))
+			return false;
+		if (new->to == SEARCH_NONE)
+			return true;
+		new->fresh = false;
+		edge[g->edges++] = *new;
+	}
+	w->edge_merged += row->edges;
+	first[g->expanded++] = g->edges - row->edges;
+	first[g->expanded] = g->edges;
+	s->merged++;
+	return true;
+}
+
+static void forget_round(struct search *s)
+{
+	struct search_graph *g = &s->graph;
+
+	for (uint32_t i = 0; i < s->jobs; i++) {
+		struct search_worker *w = &s->worker[i];
+
+		if (w->at_found != SEARCH_NONE)
+			w->at = w->extra[w->at_found].id;
+		w->at_found = SEARCH_NONE;
+		for (size_t k = 0; k < w->found.count; k++)
+			search_blob_free(s, &w->extra[k].blob);
+		search_visited_clear(&w->found);
+		w->rows = w->edges = w->row_merged = w->edge_merged = 0;
+	}
+	s->bytes = search_visited_bytes(&g->states) + g->first_capacity * sizeof(*g->first) +
+		   g->edge_capacity * sizeof(*g->edge) +
+		   (s->now.capacity + s->next.capacity) * sizeof(*s->now.blob);
+}
+
+/* In order of state: each worker's rows are in that order, so it is at the head of one of them. */
+static bool merge_round(struct search *s)
+{
+	uint32_t i = 0;
+	bool ok = true;
+
+	while (ok && i < s->jobs && atomic_load(&s->stop) != SEARCH_STOP_STATES) {
+		uint32_t id = s->now.base + (uint32_t)s->merged;
+
+		for (i = 0; i < s->jobs; i++) {
+			struct search_worker *w = &s->worker[i];
+
+			if (w->row_merged < w->rows && w->row[w->row_merged].state == id)
+				break;
+		}
+		if (i < s->jobs)
+			ok = merge_row(s, &s->worker[i]);
+	}
+	forget_round(s);
+	return ok;
+}
+
+static bool run_round(struct search *s, struct err *e)
+{
+	size_t left = s->now.count - s->merged;
+	uint64_t held;
+
+	s->round_end = s->merged + (left < ROUND_STATES ? left : ROUND_STATES);
+	atomic_store(&s->taken, s->merged);
+	atomic_store(&s->new_states, 0);
+	search_all_work(s, SEARCH_TASK_EXPAND);
+	if (search_first_failure(s, e))
+		return false;
+	held = search_memory(s);
+	if (held > s->peak)
+		s->peak = held;
+	if (!merge_round(s))
+		return search_no_memory(e);
+	search_check_bounds(s);
+	search_report(s);
+	return true;
+}
+
+/* ---- levels --------------------------------------------------------------- */
+
+static bool save_start(struct search *s, struct err *e)
+{
+	struct search_worker *w = &s->worker[0];
+	struct search_blob blob = { 0 };
+	struct search_state state = {
+		.hash = { w->hash[0], w->hash[1] },
+		.parent = SEARCH_NONE,
+		.violation = w->mark.violation,
+		.flags = w->mark.goal ? SEARCH_GOAL : 0,
+	};
+
+	if (!w->system->save(w->system->self, &blob, e))
+		return false;
+	atomic_fetch_add(&s->blob_bytes, blob.size);
+	if (!add_state(s, &state, &blob)) {
+		search_blob_free(s, &blob);
+		return search_no_memory(e);
+	}
+	return true;
+}
+
+/* What was found becomes what is to expand. */
+static void next_level(struct search *s)
+{
+	struct search_level old = s->now;
+
+	old.base = s->next.base + (uint32_t)s->next.count;
+	old.count = 0;
+	s->now = s->next;
+	s->next = old;
+	s->merged = 0;
+}
+
+static bool begin(struct search *s, struct err *e)
+{
+	search_all_work(s, SEARCH_TASK_START);
+	if (search_first_failure(s, e))
+		return false;
+	for (uint32_t i = 1; i < s->jobs; i++)
+		if (s->worker[i].hash[0] != s->worker[0].hash[0] ||
+		    s->worker[i].hash[1] != s->worker[0].hash[1])
+			return err_set(e, ERR_HOST, "search: system %u starts in another state", i);
+	return save_start(s, e);
+}
+
+static bool explore(struct search *s, struct err *e)
+{
+	if (!begin(s, e))
+		return false;
+	next_level(s);
+	for (;;) {
+		while (s->merged < s->now.count) {
+			if (s->violation == 0)
+				return true;
+			if (!run_round(s, e))
+				return false;
+			if (atomic_load(&s->stop))
+				return true;
+		}
+		if (s->violation != SEARCH_NONE || !s->next.count)
+			return true;
+		next_level(s);
+		s->depth++;
+	}
+}
+
+/* ---- what it comes to ----------------------------------------------------- */
+
+static bool judge(struct search *s, struct search_result *r)
+{
+	static const char *const bounds[] = {
+		[SEARCH_STOP_STATES] = "states",
+		[SEARCH_STOP_SECONDS] = "seconds",
+		[SEARCH_STOP_MEMORY] = "memory",
+	};
+	int why = atomic_load(&s->stop);
+
+	r->states = s->graph.states.count;
+	r->transitions = s->graph.edges;
+	r->depth = s->depth + (s->next.count != 0);
+	r->memory = s->peak;
+	if (s->violation != SEARCH_NONE) {
+		r->end = SEARCH_VIOLATION;
+		r->violation = s->graph.states.state[s->violation].violation;
+		return search_graph_stem(&s->graph, s->violation, &r->path);
+	}
+	if (why == SEARCH_STOP_NOT)
+		return search_graph_judge(&s->graph, s->bounds->memory, r);
+	r->end = why == SEARCH_STOP_INTERRUPTED ? SEARCH_INTERRUPTED : SEARCH_BOUND;
+	r->bound = bounds[why];
+	return true;
+}
+
+static void free_level(struct search *s, struct search_level *level)
+{
+	for (size_t i = 0; i < level->count; i++)
+		search_blob_free(s, &level->blob[i]);
+	free(level->blob);
+}
+
+/* Before the judgement, which needs room of its own. */
+static void free_workers(struct search *s)
+{
+	s->task = SEARCH_TASK_QUIT;
+	for (uint32_t i = 0; i < s->threads; i++)
+		sem_post(&s->worker[i + 1].go);
+	for (uint32_t i = 0; i < s->threads; i++)
+		pthread_join(s->worker[i + 1].thread, NULL);
+	forget_round(s);
+	for (uint32_t i = 0; i < s->jobs; i++) {
+		struct search_worker *w = &s->worker[i];
+
+		search_visited_fini(&w->found);
+		free(w->extra);
+		free(w->row);
+		free(w->edge);
+		sem_destroy(&w->go);
+	}
+	free(s->worker);
+	sem_destroy(&s->done);
+	free_level(s, &s->now);
+	free_level(s, &s->next);
+}
+
+static bool init_workers(struct search *s, struct search_system *const *systems, struct err *e)
+{
+	sem_init(&s->done, 0, 0);
+	for (uint32_t i = 0; i < s->jobs; i++) {
+		struct search_worker *w = &s->worker[i];
+
+		*w = (struct search_worker){
+			.search = s,
+			.system = systems[i],
+			.at = SEARCH_NONE,
+			.at_found = SEARCH_NONE,
+			.failed = SEARCH_NONE,
+		};
+		sem_init(&w->go, 0, 0);
+	}
+	for (uint32_t i = 1; i < s->jobs; i++) {
+		int error =
+			pthread_create(&s->worker[i].thread, NULL, search_thread, &s->worker[i]);
+
+		if (error)
+			return err_sys(e, error, "search: thread %u of %u", i, s->jobs);
+		s->threads++;
+	}
+	return true;
+}
+
+bool search_run(struct search_system *const *systems, uint32_t jobs,
+		const struct search_bounds *bounds,
+		bool (*progress)(void *arg, const struct search_progress *p), void *arg,
+		struct search_result *result, struct err *e)
+{
+	struct search s = { .bounds = bounds, .progress = progress, .arg = arg, .jobs = jobs };
+	bool ok;
+
+	*result = (struct search_result){ 0 };
+	s.violation = SEARCH_NONE;
+	s.started = s.reported = clock_now();
+	s.worker = calloc(jobs, sizeof(*s.worker));
+	if (!s.worker)
+		return search_no_memory(e);
+	ok = init_workers(&s, systems, e) && explore(&s, e);
+	free_workers(&s);
+	if (ok && !judge(&s, result))
+		ok = search_no_memory(e);
+	search_visited_fini(&s.graph.states);
+	free(s.graph.first);
+	free(s.graph.edge);
+	if (!ok)
+		search_fini(result);
+	else
+		result->seconds = clock_now() - s.started;
+	return ok;
+}
+
+void search_fini(struct search_result *result)
+{
+	free(result->path.index);
+	free(result->cycle.index);
+	*result = (struct search_result){ 0 };
+}
+
+bool search_follow(struct search_system *s, const struct search_path *path, struct err *e)
+{
+	struct search_action list[SEARCH_ACTIONS_MAX];
+	struct search_mark mark;
+
+	if (!s->start(s->self, &mark, e))
+		return false;
+	for (size_t i = 0; i < path->count; i++) {
+		uint32_t count = s->enabled(s->self, list);
+
+		if (path->index[i] >= count)
+			return err_set(e, ERR_HOST, "search: move %u of %u at decision %zu",
+				       path->index[i], count, i);
+		if (!s->apply(s->self, &list[path->index[i]], &mark, e))
+			return err_prefix(e, "decision %zu: ", i);
+	}
+	return true;
+}

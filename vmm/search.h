@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * search.h - explores every state of a system that can be saved, loaded and
+ * moved, and judges the graph of them. Knows nothing of machines, guests and
+ * KVM: what it searches is behind struct search_system, and is tested on toys
+ * with known state counts.
+ *
+ * Breadth-first, so a violation's path is shortest in decisions. A state is
+ * known by its 128-bit hash; only states that still have to be expanded are
+ * kept as snapshots. The result does not depend on the number of workers.
+ */
+#ifndef CROSSMOD_SEARCH_H
+#define CROSSMOD_SEARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* One move. (code) is the system's own; equal states list equal moves in equal order. */
+struct search_action {
+	uint64_t code;
+	uint8_t process;	/* who moves, 0..63: fairness is owed to processes */
+	bool owed;		/* weak fairness holds for it: not for NMIs */
+};
+
+/* What a state is, beyond its hash. */
+struct search_mark {
+	bool goal;		/* the work is done here */
+	uint8_t violation;	/* 0 none; else the system's own kind */
+};
+
+/* A state as bytes. (data) is allocated with malloc by save(), freed by the search. */
+struct search_blob {
+	void *data;
+	size_t size;
+};
+
+#define SEARCH_ACTIONS_MAX 256u
+
+struct search_system {
+	void *self;
+	/* Into the initial state, and back to a saved one. */
+	bool (*start)(void *self, struct search_mark *mark, struct err *e);
+	bool (*load)(void *self, const struct search_blob *blob, struct err *e);
+	bool (*save)(void *self, struct search_blob *blob, struct err *e);
+	/* The moves possible in the state it is in, at most SEARCH_ACTIONS_MAX. */
+	uint32_t (*enabled)(void *self, struct search_action *list);
+	/* Make one of them; (mark) says what the state it leads to is. */
+	bool (*apply)(void *self, const struct search_action *a, struct search_mark *mark,
+		      struct err *e);
+	void (*hash)(void *self, uint64_t hash[2]);
+};
+
+struct search_bounds {
+	uint64_t states;	/* 0: none */
+	double seconds;
+	uint64_t memory;	/* bytes, of everything the search holds */
+};
+
+enum search_end {
+	SEARCH_EXHAUSTED,	/* no new state: every judgement is final */
+	SEARCH_VIOLATION,	/* stopped at the first one */
+	SEARCH_BOUND,
+	SEARCH_INTERRUPTED,
+};
+
+/* A path: indices into the list enabled() gives in each state, from the start. */
+struct search_path {
+	uint32_t *index;
+	size_t count;
+};
+
+struct search_progress {
+	uint64_t states, transitions, frontier, depth, memory;
+	double seconds;
+};
+
+struct search_result {
+	enum search_end end;
+	const char *bound;	/* SEARCH_BOUND: "states", "seconds", "memory" */
+	uint64_t states, transitions, depth, memory;
+	double seconds;
+	uint8_t violation;	/* kind of the first one, 0 none */
+	bool deadlock;		/* exhausted only: a state from which no owed move leads to a goal */
+	bool livelock;		/* exhausted only: a fair cycle outside the goals, which could reach one */
+	struct search_path path;	/* to the violation, or the stem to the dead state or the cycle */
+	struct search_path cycle;	/* livelock: once round; deadlock with moves left: a fair cycle there */
+};
+
+/*
+ * Search with (jobs) systems, each used by one thread only; (systems) has that
+ * many. (progress), called about twice a second, returns true to stop; may be
+ * NULL. The result's paths are freed by search_fini(). False on failure of a
+ * system; the result is then empty.
+ *
+ * Judged when exhausted and without violation (design, "Three ways to execute"):
+ *   deadlock: a reachable state from which no path of owed moves leads to a goal
+ *   livelock: a reachable cycle of states that are not goals but can reach one,
+ *	on which every owed process is, somewhere, either moving or unable to
+ */
+bool search_run(struct search_system *const *systems, uint32_t jobs,
+		const struct search_bounds *bounds,
+		bool (*progress)(void *arg, const struct search_progress *p), void *arg,
+		struct search_result *result, struct err *e);
+void search_fini(struct search_result *result);
+
+/* Follow (path) from the start; leaves the system in the last state. */
+bool search_follow(struct search_system *s, const struct search_path *path, struct err *e);
+
+#endif
