@@ -103,7 +103,7 @@ static bool guest_boot(struct guest *g, struct err *e)
 	g->vm = vm_new(image, VM_FREE, g->scenario.vcpus, e);
 	if (!g->vm)
 		return false;
-	guard_watch(g->vm, g->scenario.vcpus, BOOT_SECONDS);
+	guard_watch(g->vm, g->scenario.vcpus, BOOT_SECONDS, true);
 	ok = vm_boot(g->vm, e) && setup_guest(g->vm, image, &g->scenario, g->site, e);
 	guard_release();
 	setup_mailbox(g->vm, image, BENCH_VCPU)->calls = 0; /* until stopped */

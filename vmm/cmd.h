@@ -22,7 +22,7 @@ struct options {
 	const char *out;   /* -o; NULL: the command's own default */
 	const char *guest; /* --guest; NULL: the one built with the program */
 	/* explore: overrides of the scenario, as they were typed; NULL: none */
-	const char *fetch, *vcpus, *max_states, *max_seconds, *max_memory, *expect;
+	const char *fetch, *vcpus, *max_states, *max_seconds, *max_memory, *expect, *jobs;
 	const char *nmi[16];
 	int nnmi;
 	bool no_reduction;

@@ -111,6 +111,12 @@ static bool configure(const struct options *o, struct scenario *s, struct explor
 			return bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
 		c->bounds.memory = n << 20;
 	}
+	c->jobs = 1;
+	if (o->jobs) {
+		if (!parse_number(o->jobs, GUARD_VMS, &n) || !n)
+			return bad(e, "--jobs", o->jobs, "from 1 to 64");
+		c->jobs = (uint32_t)n;
+	}
 	c->no_reduction = o->no_reduction;
 	if (o->expect) {
 		enum verdict v;

@@ -142,6 +142,8 @@ static bool start(void *self, struct search_mark *mark, struct err *e)
 {
 	struct explorer *x = self;
 
+	/* Ctrl-C is the search's to see, between two states. */
+	guard_watch(x->m->vm, x->m->scenario->vcpus, GUARD_SECONDS, false);
 	memcpy(x->nmis, x->config->nmis, sizeof(x->nmis));
 	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
 		return false;
@@ -260,7 +262,7 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	struct action fetches[FETCHES_MAX];
 	struct step_report r;
 
-	x->o.nviolations = 0;
+	machine_forget(x->m);
 	if (kind == ACTION_STEP) {
 		uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
 
@@ -342,7 +344,7 @@ static bool make_witness(struct explorer *x, struct search_system *sys,
 	if (found->violation &&
 	    (!o->nviolations || o->violation[0].kind != found->violation - VIOLATION_MARK))
 		snprintf(o->suspect, sizeof(o->suspect),
-			 "the search found %s, but its schedule replayed shows %.100s",
+			 "the search found %s, but its schedule replayed shows %.90s",
 			 verdict_name(verdict_of_violation(found->violation - VIOLATION_MARK)),
 			 o->nviolations ? o->violation[0].text : "nothing");
 	return true;
@@ -371,32 +373,56 @@ static void report(const struct search_result *found, const struct explorer *x,
 			 "private: use --no-reduction");
 }
 
+/* One explorer, and so one VM, for each worker of the search. */
+struct team {
+	uint32_t count;
+	struct explorer *explorer[GUARD_VMS];
+	struct search_system system[GUARD_VMS];
+	struct search_system *systems[GUARD_VMS];
+};
+
+static bool assemble(struct team *t, const struct image *image, const struct scenario *s,
+		     const struct explore_config *config, struct err *e)
+{
+	for (uint32_t i = 0; i < config->jobs; i++, t->count++) {
+		t->explorer[i] = explorer_new(image, s, config, e);
+		if (!t->explorer[i])
+			return false;
+		t->system[i] = (struct search_system){ t->explorer[i], start, load, save,
+						       enabled,	       apply, hash };
+		t->systems[i] = &t->system[i];
+	}
+	return true;
+}
+
 bool explore_run(const struct image *image, const struct scenario *s,
 		 const struct explore_config *config, struct observation *o,
 		 struct schedule *witness, struct quirks *quirks,
 		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
 		 struct err *e)
 {
-	struct explorer *x = explorer_new(image, s, config, e);
-	struct search_system sys = { x, start, load, save, enabled, apply, hash };
-	struct search_system *systems[] = { &sys };
 	struct search_result found = { 0 };
+	struct team t = { 0 };
 	bool ok;
 
-	if (!x)
-		return false;
-	*quirks = *vm_quirks(x->m->vm);
-	guard_watch(x->m->vm, s->vcpus, GUARD_SECONDS);
-	ok = search_run(systems, 1, &config->bounds, progress, arg, &found, e);
-	guard_release();
+	assert(config->jobs > 0 && config->jobs <= GUARD_VMS);
 	memset(o, 0, sizeof(*o));
+	ok = assemble(&t, image, s, config, e);
+	if (ok) {
+		*quirks = *vm_quirks(t.explorer[0]->m->vm);
+		ok = search_run(t.systems, t.count, &config->bounds, progress, arg, &found, e);
+		guard_release();
+	}
 	o->stepped = true;
 	o->vcpus = s->vcpus;
 	if (ok && (found.violation || found.deadlock || found.livelock))
-		ok = make_witness(x, &sys, &found, o, witness, e);
+		ok = make_witness(t.explorer[0], t.systems[0], &found, o, witness, e);
+	for (uint32_t i = 1; ok && i < t.count; i++)
+		t.explorer[0]->foreign |= t.explorer[i]->foreign;
 	if (ok)
-		report(&found, x, o);
+		report(&found, t.explorer[0], o);
 	search_fini(&found);
-	explorer_free(x);
+	for (uint32_t i = 0; i < t.count; i++)
+		explorer_free(t.explorer[i]);
 	return ok;
 }

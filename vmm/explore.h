@@ -19,7 +19,7 @@
 struct explore_config {
 	uint8_t nmis[CM_MAX_VCPUS]; /* budget of each vCPU, or NMI_UNLIMITED */
 	bool no_reduction;
-	uint32_t jobs;
+	uint32_t jobs; /* workers, each with a VM of its own */
 	struct search_bounds bounds;
 };
 

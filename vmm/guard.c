@@ -2,27 +2,41 @@
 /* guard.c - signals: everything here that a handler touches is a sig_atomic_t or a kvm_run flag. */
 #include "guard.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
 
 static volatile sig_atomic_t interrupted, fired, pets, pets_seen;
-static struct vm *volatile watched;
-static volatile sig_atomic_t watched_vcpus;
 
-static void kick(bool on)
+/* Only ever grows while a VM is watched, so that a handler sees whole entries. */
+static struct {
+	struct vm *vm;
+	uint32_t vcpus;
+	pthread_t thread;
+	bool on_stop;
+} watched[GUARD_VMS];
+static volatile sig_atomic_t nwatched;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void kick(bool on, bool stopping)
 {
-	struct vm *vm = watched;
-
-	for (uint32_t i = 0; vm && i < (uint32_t)watched_vcpus; i++)
-		vcpu_kick(vm_vcpu(vm, i), on);
+	for (int i = 0; i < nwatched; i++) {
+		if (stopping && !watched[i].on_stop)
+			continue;
+		for (uint32_t v = 0; v < watched[i].vcpus; v++)
+			vcpu_kick(vm_vcpu(watched[i].vm, v), on);
+		if (on && !pthread_equal(watched[i].thread, pthread_self()))
+			pthread_kill(watched[i].thread, SIGUSR1);
+	}
 }
 
 static void on_stop(int signal)
 {
 	(void)signal;
 	interrupted = 1;
-	kick(true);
+	kick(true, true);
 }
 
 /* One tick per period: no sign of life since the last one means hung. */
@@ -31,7 +45,7 @@ static void on_alarm(int signal)
 	(void)signal;
 	if (pets == pets_seen) {
 		fired = 1;
-		kick(true);
+		kick(true, false);
 	}
 	pets_seen = pets;
 }
@@ -78,20 +92,34 @@ static void set_timer(double seconds)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-void guard_watch(struct vm *vm, uint32_t vcpus, double seconds)
+void guard_watch(struct vm *vm, uint32_t vcpus, double seconds, bool kick_on_stop)
 {
-	fired = 0;
+	int i = 0;
+
+	pthread_mutex_lock(&lock);
+	while (i < nwatched && watched[i].vm != vm)
+		i++;
+	assert(i < (int)GUARD_VMS);
+	if (!nwatched)
+		fired = 0;
 	guard_pet();
-	watched_vcpus = (sig_atomic_t)vcpus;
-	watched = vm;
-	if (interrupted)
-		kick(true);
+	watched[i].vm = vm;
+	watched[i].vcpus = vcpus;
+	watched[i].thread = pthread_self();
+	watched[i].on_stop = kick_on_stop;
+	if (i == nwatched)
+		nwatched = i + 1;
+	if (interrupted && kick_on_stop)
+		kick(true, true);
 	set_timer(seconds);
+	pthread_mutex_unlock(&lock);
 }
 
 void guard_release(void)
 {
 	set_timer(0);
-	kick(false);
-	watched = NULL;
+	pthread_mutex_lock(&lock);
+	kick(false, false);
+	nwatched = 0;
+	pthread_mutex_unlock(&lock);
 }

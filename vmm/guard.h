@@ -19,12 +19,16 @@ void guard_install(void);
 /* Has the user asked to stop? Stays so. */
 bool guard_interrupted(void);
 
+/* The most VMs that can be watched at once. */
+#define GUARD_VMS 64u
+
 /*
- * Watch over (vm)'s vCPUs, entered by the calling thread only: when no
- * guard_pet() comes for (seconds), or on Ctrl-C, every vCPU is kicked. One VM
- * at a time; guard_release() ends it and takes the kicks back.
+ * Watch over (vm)'s vCPUs, entered by the calling thread only: when nobody
+ * calls guard_pet() for (seconds), every vCPU of every watched VM is kicked;
+ * with (kick_on_stop) also on Ctrl-C. guard_release() ends it for all of them
+ * and takes the kicks back; no watched VM may be running then.
  */
-void guard_watch(struct vm *vm, uint32_t vcpus, double seconds);
+void guard_watch(struct vm *vm, uint32_t vcpus, double seconds, bool kick_on_stop);
 void guard_pet(void);
 bool guard_fired(void);
 void guard_release(void);

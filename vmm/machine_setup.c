@@ -19,7 +19,7 @@ static bool boot(struct machine *m, struct err *e)
 {
 	bool ok;
 
-	guard_watch(m->vm, m->scenario->vcpus, GUARD_SECONDS);
+	guard_watch(m->vm, m->scenario->vcpus, GUARD_SECONDS, true);
 	ok = vm_boot(m->vm, e);
 	guard_release();
 	return ok;

@@ -95,7 +95,10 @@ void machine_state_end(struct machine *m)
 	m->wiping = false;
 }
 
-/* Call (visit) for each piece of the image that is state: data, and the stacks in use. */
+/*
+ * Call (visit) for each piece of the image that is state: data, the stacks in
+ * use, and of .ghost the record of events, which a vCPU may be half through writing.
+ */
 static void each_range(struct machine *m,
 		       void (*visit)(struct machine *, size_t from, size_t to, void *arg),
 		       void *arg)
@@ -113,6 +116,12 @@ static void each_range(struct machine *m,
 		visit(m, from, stacks, arg);
 		visit(m, stacks, stacks_offset(m, m->scenario->vcpus), arg);
 		visit(m, stacks_offset(m, CM_MAX_VCPUS), end, arg);
+	}
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
+		size_t record = m->image->abi.counts - CM_IMAGE_BASE +
+				i * sizeof(struct cm_counts) + offsetof(struct cm_counts, event);
+
+		visit(m, record, record + sizeof(((struct cm_counts *)NULL)->event), arg);
 	}
 }
 
@@ -212,7 +221,17 @@ void machine_unpack(struct machine *m, const uint8_t *bytes, size_t size)
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		vcpu_load(vm_vcpu(m->vm, i), &p->cpu[i].state);
 		m->cpu[i] = p->cpu[i].cpu;
-		m->cpu[i].events = setup_counts(m->vm, m->image, i)->events;
+	}
+	machine_forget(m);
+}
+
+void machine_forget(struct machine *m)
+{
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
+		memset(m->memory->image + (m->image->abi.counts - CM_IMAGE_BASE) +
+			       i * sizeof(struct cm_counts),
+		       0, offsetof(struct cm_counts, event));
+		m->cpu[i].events = 0;
 	}
 	m->observation->nviolations = 0;
 	memset(m->observation->total, 0, sizeof(m->observation->total));

@@ -20,6 +20,12 @@ bool machine_state_begin(struct machine *m, struct err *e);
 /* Stop wiping: from the next machine_reset() on the machine runs plain again. */
 void machine_state_end(struct machine *m);
 
+/*
+ * Forget what was counted, recorded and observed so far: statistics are no
+ * state, but adding to them sets flags, so every move of a search starts at 0.
+ */
+void machine_forget(struct machine *m);
+
 /* The state as a heap block of (*size) bytes, the caller's to free; NULL: out of memory. */
 uint8_t *machine_pack(struct machine *m, size_t *size);
 /* Back to a packed state; the observation starts anew. */

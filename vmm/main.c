@@ -34,6 +34,7 @@ static const struct argp_option all_options[] = {
 	{ "nmi", 'N', "VCPU=N", 0, "NMI budget of a vCPU: a number, or unlimited (default: none)",
 	  0 },
 	{ "vcpus", 'C', "N", 0, "vCPUs instead of the scenario's", 0 },
+	{ "jobs", 'J', "N", 0, "Workers, each with a VM of its own (default: 1)", 0 },
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
 	{ "max-seconds", 'T', "N", 0, "Stop after N seconds", 0 },
@@ -45,7 +46,7 @@ static const struct argp_option all_options[] = {
 static const struct command commands[] = {
 	{ "run", cmd_run, "jogtam", "SCENARIO...", true,
 	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
-	{ "explore", cmd_explore, "jogFNCRSTME", "SCENARIO...", true,
+	{ "explore", cmd_explore, "jogFNCJRSTME", "SCENARIO...", true,
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
 	  "not looked at." },
@@ -115,6 +116,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'C':
 		p->o->vcpus = arg;
+		return 0;
+	case 'J':
+		p->o->jobs = arg;
 		return 0;
 	case 'R':
 		p->o->no_reduction = true;

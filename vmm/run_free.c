@@ -318,7 +318,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 	run.vm = vm_new(image, VM_FREE, s->vcpus, e);
 	ok = run.vm != NULL;
 	if (ok) {
-		guard_watch(run.vm, s->vcpus, GUARD_SECONDS);
+		guard_watch(run.vm, s->vcpus, GUARD_SECONDS, true);
 		ok = vm_boot(run.vm, e) && setup_guest(run.vm, image, s, run.site, e);
 		guard_release();
 		if (quirks)

@@ -340,7 +340,7 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 	double start = clock_now();
 	bool ok;
 
-	guard_watch(p->m->vm, p->s->vcpus, GUARD_SECONDS);
+	guard_watch(p->m->vm, p->s->vcpus, GUARD_SECONDS, true);
 	ok = machine_reset(p->m, p->o, e);
 	if (ok) {
 		ok = body(p, e);

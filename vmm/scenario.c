@@ -17,9 +17,9 @@
 #define MAX_STEPS_DEFAULT 20000u
 
 const char *const scenario_keys[] = {
-	"$schema",  "why",     "source",    "protocol",	     "sites",	      "vcpus",
-	"method",   "patcher", "executors", "nmi_runs_site", "ipi_runs_site", "fetch",
-	"schedule", "inject",  "max_steps", "free",	     "expect",	      NULL
+	"$schema",   "why",	  "source",	   "protocol",	    "sites", "vcpus",	 "method",
+	"patcher",   "executors", "nmi_runs_site", "ipi_runs_site", "fetch", "schedule", "inject",
+	"max_steps", "free",	  "explore",	   "expect",	    NULL
 };
 
 const struct scenario_form scenario_forms[] = {
@@ -29,6 +29,7 @@ const struct scenario_form scenario_forms[] = {
 	{ "executors", scenario_executors_keys },
 	{ "fetch", scenario_fetch_keys },
 	{ "free", scenario_free_keys },
+	{ "explore", scenario_explore_keys },
 	{ "move", scenario_move_keys },
 	{ "headTail", scenario_head_tail_keys },
 	{ "injection", scenario_injection_keys },
@@ -36,9 +37,21 @@ const struct scenario_form scenario_forms[] = {
 };
 const size_t scenario_nforms = sizeof(scenario_forms) / sizeof(scenario_forms[0]);
 
+#define ONLY(method) (1u << (method))
+const struct scenario_method_key scenario_method_keys[] = {
+	{ "fetch", ONLY(METHOD_STEPPED) | ONLY(METHOD_EXPLORE) },
+	{ "schedule", ONLY(METHOD_STEPPED) },
+	{ "inject", ONLY(METHOD_STEPPED) },
+	{ "max_steps", ONLY(METHOD_STEPPED) },
+	{ "free", ONLY(METHOD_FREE) },
+	{ "explore", ONLY(METHOD_EXPLORE) },
+};
+const size_t scenario_nmethod_keys = sizeof(scenario_method_keys) / sizeof(scenario_method_keys[0]);
+
 static const char *const method_names[METHODS] = {
 	[METHOD_STEPPED] = "stepped",
 	[METHOD_FREE] = "free",
+	[METHOD_EXPLORE] = "explore",
 };
 
 const char *method_name(enum method m)
@@ -101,31 +114,45 @@ static bool read_method(struct scenario *s, const struct jnode *root)
 	return true;
 }
 
-/* (keys), NULL-terminated, belong to (method) alone. */
-static bool only_in(const struct scenario *s, const struct jnode *root, enum method method,
-		    const char *const *keys)
+/* The key of (n) belongs to (methods), of which the scenario's is none. */
+static bool wrong_method(const struct scenario *s, const struct jnode *n, uint32_t methods)
+{
+	char list[80] = "";
+	size_t used = 0;
+
+	for (unsigned int m = 0; m < METHODS; m++)
+		if (methods & 1u << m)
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s'%s'",
+						 used ? " or " : "", method_names[m]);
+	return jnode_fail(n, "only in method %s; this is '%s'", list, method_name(s->method));
+}
+
+static bool only_its_keys(const struct scenario *s, const struct jnode *root)
 {
 	struct jnode n;
+	size_t i;
 
-	for (; s->method != method && *keys; keys++)
-		if (jnode_get(root, *keys, &n))
-			return jnode_fail(&n, "only in method '%s'; this is '%s'",
-					  method_name(method), method_name(s->method));
+	for (i = 0; i < scenario_nmethod_keys; i++) {
+		const struct scenario_method_key *k = &scenario_method_keys[i];
+
+		if (!(k->methods & 1u << s->method) && jnode_get(root, k->key, &n))
+			return wrong_method(s, &n, k->methods);
+	}
 	return true;
 }
 
-/* What only one of the two methods has. The fetch model decides which moves are possible. */
+/* What not every method has. The fetch model decides which moves are possible. */
 static bool read_how(struct scenario *s, const struct image *img, const struct jnode *root)
 {
-	static const char *const stepped[] = { "fetch", "schedule", "inject", "max_steps", NULL };
-	static const char *const unstepped[] = { "free", NULL };
 	struct jnode n;
 
-	if (!only_in(s, root, METHOD_STEPPED, stepped) || !only_in(s, root, METHOD_FREE, unstepped))
+	if (!only_its_keys(s, root))
 		return false;
 	if (s->method == METHOD_FREE)
 		return jnode_require(root, "free", &n) && scenario_read_free(s, &n);
 	if (jnode_get(root, "fetch", &n) && !scenario_read_fetch(s, &n))
+		return false;
+	if (jnode_get(root, "explore", &n) && !scenario_read_explore(s, &n))
 		return false;
 	if (jnode_get(root, "schedule", &n) && !scenario_read_schedule(s, img, &n))
 		return false;

@@ -20,7 +20,7 @@
 #include "image.h"
 #include "verdict.h"
 
-enum method { METHOD_STEPPED, METHOD_FREE, METHODS };
+enum method { METHOD_STEPPED, METHOD_FREE, METHOD_EXPLORE, METHODS };
 const char *method_name(enum method m);
 
 /* A point in the run: a vCPU about to execute an address, a number of stores, a variable. */
@@ -93,6 +93,17 @@ struct free_options {
 	uint32_t ipi_mask;
 };
 
+#define SCENARIO_NMI_UNLIMITED 0xffu
+
+/* What there is to explore besides every order and every fetch, and when to give up. */
+struct explore_options {
+	uint8_t nmis[CM_MAX_VCPUS]; /* at most so many hit the vCPU, or SCENARIO_NMI_UNLIMITED */
+	uint64_t max_states;	    /* 0: no bound, as in the next two */
+	double max_seconds;
+	uint64_t max_memory_mb; /* MiB, at most 2^30 */
+	bool no_reduction;
+};
+
 struct scenario {
 	char *path;
 	char *name; /* the path below scenarios/ without .json, or the path as given */
@@ -115,13 +126,14 @@ struct scenario {
 	uint32_t calls; /* rounds over the sites; free: 0, until the end */
 	bool nmi_runs_site;
 	bool ipi_runs_site;
-	struct fetch_config fetch;
-	struct move *move;
+	struct fetch_config fetch; /* stepped, explore */
+	struct move *move;	   /* stepped, to max_steps */
 	size_t nmoves;
 	struct injection *injection;
 	size_t ninjections;
 	uint64_t max_steps;
 	struct free_options free;
+	struct explore_options explore;
 	uint32_t expect; /* mask of 1u << enum verdict */
 };
 

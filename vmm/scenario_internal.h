@@ -31,12 +31,22 @@ extern const char *const scenario_patcher_keys[];
 extern const char *const scenario_executors_keys[];
 extern const char *const scenario_fetch_keys[];
 extern const char *const scenario_free_keys[];
+extern const char *const scenario_explore_keys[];
 extern const char *const scenario_move_keys[];
 extern const char *const scenario_injection_keys[];
 extern const char *const scenario_variable_keys[];
 extern const char *const scenario_head_tail_keys[];
 extern const struct scenario_form scenario_forms[];
 extern const size_t scenario_nforms;
+
+/* The keys of the file that not every method has. */
+struct scenario_method_key {
+	const char *key;
+	uint32_t methods; /* mask of 1u << enum method */
+};
+
+extern const struct scenario_method_key scenario_method_keys[];
+extern const size_t scenario_nmethod_keys;
 
 /* scenario.c: the number of a vCPU of this scenario. */
 bool scenario_read_vcpu(const struct scenario *s, const struct jnode *n, uint32_t *vcpu);
@@ -47,6 +57,9 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root);
 bool scenario_read_executors(struct scenario *s, const struct jnode *root);
 bool scenario_read_fetch(struct scenario *s, const struct jnode *n);
 bool scenario_read_free(struct scenario *s, const struct jnode *n);
+
+/* scenario_explore.c: budgets and bounds of the search. */
+bool scenario_read_explore(struct scenario *s, const struct jnode *n);
 
 /* scenario_point.c: "symbol+4" or "site0+1"; a count of stores; {"name": ..., "equals": ...}. */
 void point_init(struct point *p);

@@ -134,7 +134,6 @@ static bool merge_round(struct search *s)
 static bool run_round(struct search *s, struct err *e)
 {
 	size_t left = s->now.count - s->merged;
-	uint64_t held;
 
 	s->round_end = s->merged + (left < ROUND_STATES ? left : ROUND_STATES);
 	atomic_store(&s->taken, s->merged);
@@ -142,9 +141,6 @@ static bool run_round(struct search *s, struct err *e)
 	search_all_work(s, SEARCH_TASK_EXPAND);
 	if (search_first_failure(s, e))
 		return false;
-	held = search_memory(s);
-	if (held > s->peak)
-		s->peak = held;
 	if (!merge_round(s))
 		return search_no_memory(e);
 	search_check_bounds(s);
@@ -234,7 +230,7 @@ static bool judge(struct search *s, struct search_result *r)
 	r->states = s->graph.states.count;
 	r->transitions = s->graph.edges;
 	r->depth = s->depth + (s->next.count != 0);
-	r->memory = s->peak;
+	r->memory = atomic_load(&s->peak);
 	if (s->violation != SEARCH_NONE) {
 		r->end = SEARCH_VIOLATION;
 		r->violation = s->graph.states.state[s->violation].violation;

@@ -21,14 +21,14 @@
 /* One move. (code) is the system's own; equal states list equal moves in equal order. */
 struct search_action {
 	uint64_t code;
-	uint8_t process;	/* who moves, 0..63: fairness is owed to processes */
-	bool owed;		/* weak fairness holds for it: not for NMIs */
+	uint8_t process; /* who moves, 0..63: fairness is owed to processes */
+	bool owed;	 /* weak fairness holds for it: not for NMIs */
 };
 
 /* What a state is, beyond its hash. */
 struct search_mark {
-	bool goal;		/* the work is done here */
-	uint8_t violation;	/* 0 none; else the system's own kind */
+	bool goal;	   /* the work is done here */
+	uint8_t violation; /* 0 none; else the system's own kind */
 };
 
 /* A state as bytes. (data) is allocated with malloc by save(), freed by the search. */
@@ -54,14 +54,14 @@ struct search_system {
 };
 
 struct search_bounds {
-	uint64_t states;	/* 0: none */
+	uint64_t states; /* 0: none */
 	double seconds;
-	uint64_t memory;	/* bytes, of everything the search holds */
+	uint64_t memory; /* bytes, of everything the search holds */
 };
 
 enum search_end {
-	SEARCH_EXHAUSTED,	/* no new state: every judgement is final */
-	SEARCH_VIOLATION,	/* stopped at the first one */
+	SEARCH_EXHAUSTED, /* no new state: every judgement is final */
+	SEARCH_VIOLATION, /* stopped at the first one */
 	SEARCH_BOUND,
 	SEARCH_INTERRUPTED,
 };
@@ -79,21 +79,26 @@ struct search_progress {
 
 struct search_result {
 	enum search_end end;
-	const char *bound;	/* SEARCH_BOUND: "states", "seconds", "memory" */
+	const char *bound; /* SEARCH_BOUND: "states", "seconds", "memory" */
 	uint64_t states, transitions, depth, memory;
 	double seconds;
-	uint8_t violation;	/* kind of the first one, 0 none */
-	bool deadlock;		/* exhausted only: a state from which no owed move leads to a goal */
-	bool livelock;		/* exhausted only: a fair cycle outside the goals, which could reach one */
-	struct search_path path;	/* to the violation, or the stem to the dead state or the cycle */
-	struct search_path cycle;	/* livelock: once round; deadlock with moves left: a fair cycle there */
+	uint8_t violation; /* kind of the first one, 0 none */
+	bool deadlock;	   /* exhausted only: in some state no owed move leads to a goal */
+	bool livelock;	   /* exhausted only: a fair cycle outside the goals, in reach of one */
+	/*
+	 * To the violation, or the stem to the cycle, or to the dead state and, by
+	 * owed moves, on to the nearest fair cycle. When both: the deadlock's.
+	 */
+	struct search_path path;
+	struct search_path cycle; /* from where (path) ends once round; empty when nobody spins */
 };
 
 /*
- * Search with (jobs) systems, each used by one thread only; (systems) has that
- * many. (progress), called about twice a second, returns true to stop; may be
- * NULL. The result's paths are freed by search_fini(). False on failure of a
- * system; the result is then empty.
+ * Search with (jobs) systems, each used by one thread only, systems[0] by the
+ * caller's; (systems) has that many, all of the same initial state. (progress),
+ * called about twice a second, returns true to stop; may be NULL. The result's
+ * paths are freed by search_fini(). False on failure of a system; the result is
+ * then empty.
  *
  * Judged when exhausted and without violation (design, "Three ways to execute"):
  *   deadlock: a reachable state from which no path of owed moves leads to a goal

@@ -21,6 +21,8 @@ struct frame {
 	uint32_t state, edge;
 };
 
+_Static_assert(_Alignof(struct frame) == _Alignof(uint32_t), "both are carved from one block");
+
 struct judge {
 	struct search_graph *g;
 	uint32_t *number; /* in order of entry, from 1; 0 not entered, DONE in a component */
@@ -256,6 +258,24 @@ static void arrive(const struct judge *j, struct leg *leg, const struct search_e
 		leg->wronged &= ~(UINT64_C(1) << edge->process);
 }
 
+/* Whether the walk may end with an edge of (here->state); if not, what those lead to is queued. */
+static bool look_on(struct judge *j, const struct leg *leg, struct frame *here, uint32_t *tail)
+{
+	const struct search_edge *edge = &j->g->edge[j->g->first[here->state]];
+
+	for (here->edge = 0; here->edge < edges_of(j->g, here->state); here->edge++, edge++) {
+		if (!follows(j, edge) || (leg->within && j->low[edge->to] != leg->within))
+			continue;
+		if (ends(j, leg, edge))
+			return true;
+		if (j->frame[edge->to].state == SEARCH_NONE) {
+			j->frame[edge->to] = *here;
+			j->stack[(*tail)++] = edge->to;
+		}
+	}
+	return false;
+}
+
 /*
  * A shortest walk of the leg, by breadth, appended to (path). frame[] says how
  * each state was come to; all SEARCH_NONE before and after. There is such a
@@ -263,34 +283,20 @@ static void arrive(const struct judge *j, struct leg *leg, const struct search_e
  */
 static bool walk(struct judge *j, struct leg *leg, struct search_path *path)
 {
-	const struct search_graph *g = j->g;
-	const struct search_edge *last = NULL;
+	struct frame here = { leg->at, 0 };
 	uint32_t head = 0, tail = 0;
-	bool ok = false;
+	bool ok;
 
 	j->stack[tail++] = leg->at;
 	j->frame[leg->at].state = leg->at;
-	while (head < tail && !last) {
-		struct frame here = { j->stack[head++], 0 };
-
-		for (; here.edge < edges_of(g, here.state) && !last; here.edge++) {
-			const struct search_edge *edge = &g->edge[g->first[here.state] + here.edge];
-
-			if (!follows(j, edge) || (leg->within && j->low[edge->to] != leg->within))
-				continue;
-			if (ends(j, leg, edge)) {
-				last = edge;
-				ok = append_walk(j, leg->at, here, path);
-			} else if (j->frame[edge->to].state == SEARCH_NONE) {
-				j->frame[edge->to] = here;
-				j->stack[tail++] = edge->to;
-			}
-		}
-	}
-	assert(last);
+	do {
+		assert(head < tail);
+		here.state = j->stack[head++];
+	} while (!look_on(j, leg, &here, &tail));
+	ok = append_walk(j, leg->at, here, path);
 	while (tail)
 		j->frame[j->stack[--tail]].state = SEARCH_NONE;
-	arrive(j, leg, last);
+	arrive(j, leg, &j->g->edge[j->g->first[here.state] + here.edge]);
 	return ok;
 }
 
@@ -386,7 +392,8 @@ bool search_graph_judge(struct search_graph *g, uint64_t limit, struct search_re
 	uint64_t held = search_visited_bytes(&g->states) + g->first_capacity * sizeof(*g->first) +
 			g->edge_capacity * sizeof(*g->edge);
 	struct judge j = { .g = g };
-	bool ok = false;
+	uint32_t *room;
+	bool ok;
 
 	if (limit && held + need > limit) {
 		r->end = SEARCH_BOUND;
@@ -395,15 +402,14 @@ bool search_graph_judge(struct search_graph *g, uint64_t limit, struct search_re
 	}
 	if (held + need > r->memory)
 		r->memory = held + need;
-	j.number = malloc(n * sizeof(*j.number));
-	j.low = malloc(n * sizeof(*j.low));
-	j.stack = malloc(n * sizeof(*j.stack));
-	j.frame = malloc(n * sizeof(*j.frame));
-	if (j.number && j.low && j.stack && j.frame)
-		ok = judge(&j, r);
-	free(j.number);
-	free(j.low);
-	free(j.stack);
-	free(j.frame);
+	room = malloc(need);
+	if (!room)
+		return false;
+	j.number = room;
+	j.low = room + n;
+	j.stack = room + 2 * n;
+	j.frame = (struct frame *)(room + 3 * n);
+	ok = judge(&j, r);
+	free(room);
 	return ok;
 }

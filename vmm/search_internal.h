@@ -87,13 +87,13 @@ struct search {
 	sem_t done;
 	struct search_graph graph;
 	struct search_level now, next;
-	size_t merged;		     /* of now */
-	size_t round_end;	     /* of now */
-	uint32_t violation;	     /* id, or SEARCH_NONE */
-	uint64_t depth, bytes, peak; /* bytes: held when the round began, less snapshots */
+	size_t merged;	       /* of now */
+	size_t round_end;      /* of now */
+	uint32_t violation;    /* id, or SEARCH_NONE */
+	uint64_t depth, bytes; /* bytes: held when the round began, less snapshots */
 	double started, reported;
 	atomic_size_t taken; /* of now */
-	atomic_uint_least64_t new_states, transitions, blob_bytes, round_bytes;
+	atomic_uint_least64_t new_states, transitions, blob_bytes, round_bytes, peak;
 	atomic_int stop;
 };
 

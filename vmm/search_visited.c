@@ -15,7 +15,7 @@ _Static_assert(sizeof(struct search_state) == 24, "a record grew");
 
 void *search_grow(void *old, size_t *capacity, size_t need, size_t size)
 {
-	size_t more = *capacity / 8;
+	size_t more = *capacity / 32;
 	void *grown;
 
 	if (need <= *capacity)
@@ -69,13 +69,13 @@ static void put(struct search_visited *v, uint32_t id)
 }
 
 /*
- * Never more than four fifths full, and grown by half: 5 to 7.5 bytes a state,
- * where doubling would go up to 10. Rebuilt from the records, so the old index
- * is given back first.
+ * Never more than four fifths full, and grown by a quarter: 5 to 6.25 bytes a
+ * state, where doubling would go up to 10. Rebuilt from the records, so the old
+ * index is given back first.
  */
 static bool grow_index(struct search_visited *v)
 {
-	size_t slots = v->slots + v->slots / 2;
+	size_t slots = v->slots + v->slots / 4;
 
 	if ((v->count + 1) * 5 <= v->slots * 4)
 		return true;

@@ -4,7 +4,8 @@
  * they were added. Must not know what a state is, nor who looks for it when:
  * look-ups change nothing, so any number of threads may look while none adds.
  *
- * A state costs 24 bytes of record, and 5 to 7.5 bytes of index.
+ * A state costs 24 bytes of record, with at most 1/32 to spare, and 5 to 6.25
+ * bytes of index: 31 at most.
  */
 #ifndef CROSSMOD_SEARCH_VISITED_H
 #define CROSSMOD_SEARCH_VISITED_H
@@ -53,8 +54,8 @@ void search_visited_fini(struct search_visited *v);
 size_t search_visited_bytes(const struct search_visited *v);
 
 /*
- * Room for (need) elements of (size) bytes, growing by an eighth, at most by
- * 2^20 elements: what realloc() of large blocks makes cheap. Returns the array,
+ * Room for (need) elements of (size) bytes, growing by 1/32, at least by
+ * 256 and at most by 2^20: realloc() moves large blocks without copying. Returns the array,
  * or NULL when out of memory; (old) is then still the caller's.
  */
 void *search_grow(void *old, size_t *capacity, size_t need, size_t size);

@@ -156,8 +156,11 @@ static void account(struct search_worker *w)
 void search_check_bounds(struct search *s)
 {
 	const struct search_bounds *b = s->bounds;
+	uint64_t held = search_memory(s), peak = atomic_load(&s->peak);
 
-	if (b->memory && search_memory(s) > b->memory)
+	while (held > peak && !atomic_compare_exchange_weak(&s->peak, &peak, held))
+		;
+	if (b->memory && held > b->memory)
 		search_stop(s, SEARCH_STOP_MEMORY);
 	if (b->seconds > 0 && clock_now() - s->started > b->seconds)
 		search_stop(s, SEARCH_STOP_SECONDS);

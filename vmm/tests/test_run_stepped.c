@@ -320,7 +320,7 @@ Test(run_stepped, the_watchdog_kicks_a_vcpu_that_does_not_exit)
 	rig_set_up(&r, PLAY("stop_machine") "'vcpus': 2");
 	v = vm_vcpu(r.machine->vm, 1);
 	vcpu_set_pc(v, kvmtest_address("cm_selfcheck_count"));
-	guard_watch(r.machine->vm, 2, 0.3);
+	guard_watch(r.machine->vm, 2, 0.3, true);
 	cr_assert(vcpu_run(v, &x, &e), "%s", e.text);
 	cr_expect_eq(x.kind, EXIT_KICKED);
 	cr_expect(guard_fired());

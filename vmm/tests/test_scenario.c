@@ -2,7 +2,8 @@
 /*
  * test_scenario.c - what scenario files are read as, and which are refused.
  * Refusals are data: fixtures/bad.json. Schedules and injections are in
- * test_scenario_schedule.c, the schema in test_scenario_schema.c.
+ * test_scenario_schedule.c, method explore in test_scenario_explore.c, the
+ * schema in test_scenario_schema.c.
  */
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -14,10 +15,6 @@
 #include "scenario.h"
 #include "scenario_internal.h"
 #include "test_scenario_fixture.h"
-
-#define FREE_BASE                                                                            \
-	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"nop5_jmp5\"}], " \
-	"\"method\": \"free\", \"free\": {\"seconds\": 1}, \"expect\": \"not-seen\"}"
 
 static void assert_empty(const struct scenario *s)
 {
@@ -51,6 +48,30 @@ static void assert_rejects(size_t index, const char *text, const char *expected)
 
 /* ---- refusals ---- */
 
+/* A case gives the whole file, "input", or the name of a method and what to change in its base. */
+static char *text_of(const json_t *item)
+{
+	static const char *const bases[METHODS] = {
+		[METHOD_STEPPED] = STEPPED_BASE,
+		[METHOD_FREE] = FREE_BASE,
+		[METHOD_EXPLORE] = EXPLORE_BASE,
+	};
+	const char *without = json_string_value(json_object_get(item, "without"));
+	json_t *input = json_object_get(item, "input");
+
+	if (json_is_string(input))
+		return strdup(json_string_value(input));
+	if (input)
+		return json_dumps(input, 0);
+	for (int m = 0; m < METHODS; m++) {
+		const json_t *change = json_object_get(item, method_name((enum method)m));
+
+		if (change)
+			return example_merged(bases[m], change, without);
+	}
+	return NULL;
+}
+
 Test(scenario, bad)
 {
 	json_t *cases = example_tree("vmm/tests/fixtures/bad.json"), *item;
@@ -59,20 +80,9 @@ Test(scenario, bad)
 	cr_assert_geq(json_array_size(cases), 45);
 	json_array_foreach (cases, i, item) {
 		const char *expected = json_string_value(json_object_get(item, "error"));
-		const char *without = json_string_value(json_object_get(item, "without"));
-		json_t *input = json_object_get(item, "input");
-		json_t *change = json_object_get(item, "stepped");
-		char *text;
+		char *text = text_of(item);
 
 		cr_assert(expected, "bad.json[%zu] has no \"error\"", i);
-		if (json_is_string(input))
-			text = strdup(json_string_value(input));
-		else if (input)
-			text = json_dumps(input, 0);
-		else if (change)
-			text = example_merged(STEPPED_BASE, change, without);
-		else
-			text = example_merged(FREE_BASE, json_object_get(item, "free"), without);
 		cr_assert(text, "bad.json[%zu] is no case", i);
 		assert_rejects(i, text, expected);
 		free(text);

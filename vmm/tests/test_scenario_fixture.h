@@ -15,6 +15,14 @@
 	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"nop5_jmp5\"}], " \
 	"\"method\": \"stepped\", \"expect\": \"torn\"}"
 
+/* The same for the other methods. */
+#define FREE_BASE                                                                            \
+	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"nop5_jmp5\"}], " \
+	"\"method\": \"free\", \"free\": {\"seconds\": 1}, \"expect\": \"not-seen\"}"
+#define EXPLORE_BASE                                                                         \
+	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"nop5_jmp5\"}], " \
+	"\"method\": \"explore\", \"expect\": \"safe\"}"
+
 #define CODE CM_IMAGE_BASE
 #define DATA (CM_IMAGE_BASE + 0x4000u)
 

@@ -90,7 +90,7 @@ static bool confirms(struct vm *vm, struct err *e)
 {
 	bool ok;
 
-	guard_watch(vm, vm->vcpus, 1);
+	guard_watch(vm, vm->vcpus, 1, true);
 	ok = x86_confirm(vm, e);
 	guard_release();
 	return ok;
