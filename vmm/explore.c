@@ -27,7 +27,7 @@ struct explorer {
 	struct insn_access *access; /* per byte of the image, (known) says which are there */
 	bool *known;
 	struct schedule *record; /* following a path: every decision, run-on ones too */
-	bool foreign;		 /* a vCPU reached into another's stack: reduction is unsound */
+	bool unsound;		 /* a vCPU reached into another's stack: reduction is unsound */
 };
 
 static bool in_range(uint64_t address, uint64_t start, uint64_t size)
@@ -43,8 +43,29 @@ static bool is_read_only(const struct image *img, uint64_t address)
 	return false;
 }
 
-/* Is (address) only ever touched by (vcpu)? Its stacks, mailbox and statistics; or read-only data. */
-static bool is_private(struct explorer *x, uint32_t vcpu, uint64_t address)
+/*
+ * What the run is to do is written before it starts and only read then: the
+ * control block, but for who is online and how far each site's pokes are.
+ */
+static bool is_fixed(const struct image *img, uint64_t address)
+{
+	uint64_t offset = address - img->abi.control;
+	uint64_t site = offset - offsetof(struct cm_control, site);
+
+	if (offset >= sizeof(struct cm_control) ||
+	    in_range(offset, offsetof(struct cm_control, online), sizeof(uint32_t)))
+		return false;
+	return offset < offsetof(struct cm_control, site) ||
+	       !in_range(site % sizeof(struct cm_site), offsetof(struct cm_site, started),
+			 2 * sizeof(uint32_t));
+}
+
+/*
+ * Can nobody else notice an access of (vcpu) to (address)? Its own stacks,
+ * mailbox and statistics; data that nobody writes. That nobody does is watched:
+ * (unsound) is set by the first who touches another's stack or writes what is fixed.
+ */
+static bool is_private(struct explorer *x, uint32_t vcpu, uint64_t address, bool write)
 {
 	const struct cm_abi *abi = &x->m->image->abi;
 	const uint64_t stacks = (uint64_t)CM_STACKS * CM_STACK_SIZE;
@@ -52,8 +73,12 @@ static bool is_private(struct explorer *x, uint32_t vcpu, uint64_t address)
 	if (in_range(address, abi->stacks, CM_MAX_VCPUS * stacks)) {
 		bool own = in_range(address, abi->stacks + vcpu * stacks, stacks);
 
-		x->foreign |= !own;
+		x->unsound |= !own;
 		return own;
+	}
+	if (is_fixed(x->m->image, address)) {
+		x->unsound |= write;
+		return !write;
 	}
 	return in_range(address, abi->cpu + vcpu * sizeof(struct cm_cpu), sizeof(struct cm_cpu)) ||
 	       in_range(address, abi->counts + vcpu * sizeof(struct cm_counts),
@@ -97,7 +122,7 @@ static bool is_local(struct explorer *x, uint32_t vcpu)
 		address += vcpu_register(v, a.index) * a.scale;
 	if (a.segment)
 		address += vcpu_segment_base(v);
-	return is_private(x, vcpu, address);
+	return is_private(x, vcpu, address, a.write);
 }
 
 static bool decide(struct explorer *x, const struct action *a, struct step_report *r, struct err *e)
@@ -367,10 +392,10 @@ static void report(const struct search_result *found, const struct explorer *x,
 		o->end = END_VIOLATION;
 	else
 		o->end = found->end == SEARCH_BOUND ? END_STEPS : END_INTERRUPTED;
-	if (x->foreign && !x->config->no_reduction)
+	if (x->unsound && !x->config->no_reduction)
 		snprintf(o->suspect, sizeof(o->suspect),
-			 "a vCPU reached into another's stack, which the reduction takes for "
-			 "private: use --no-reduction");
+			 "a vCPU touched what the reduction takes for another's own, or for "
+			 "fixed: use --no-reduction");
 }
 
 /* One explorer, and so one VM, for each worker of the search. */
@@ -418,7 +443,7 @@ bool explore_run(const struct image *image, const struct scenario *s,
 	if (ok && (found.violation || found.deadlock || found.livelock))
 		ok = make_witness(t.explorer[0], t.systems[0], &found, o, witness, e);
 	for (uint32_t i = 1; ok && i < t.count; i++)
-		t.explorer[0]->foreign |= t.explorer[i]->foreign;
+		t.explorer[0]->unsound |= t.explorer[i]->unsound;
 	if (ok)
 		report(&found, t.explorer[0], o);
 	search_fini(&found);

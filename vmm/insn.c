@@ -264,11 +264,13 @@ static bool reaches_out(const struct insn_decoder *d, enum insn_class class)
 	}
 }
 
-static bool take_operand(struct insn_access *a, const x86_op_mem *mem, uint64_t next)
+static bool take_operand(struct insn_access *a, const cs_x86_op *op, uint64_t next)
 {
+	const x86_op_mem *mem = &op->mem;
 	bool relative = mem->base == X86_REG_RIP;
 
 	a->reach = REACH_MEMORY;
+	a->write = op->access != CS_AC_READ;
 	a->base = relative ? INSN_NO_REGISTER : register_number(mem->base);
 	a->index = register_number(mem->index);
 	a->scale = (uint8_t)mem->scale;
@@ -298,7 +300,7 @@ struct insn_access insn_access(struct insn_decoder *d, const uint8_t *bytes, siz
 	for (uint8_t i = 0; i < x86->op_count; i++) {
 		if (x86->operands[i].type != X86_OP_MEM)
 			continue;
-		if (operands++ || !take_operand(&a, &x86->operands[i].mem, address + insn.length))
+		if (operands++ || !take_operand(&a, &x86->operands[i], address + insn.length))
 			return other;
 	}
 	return a;
