@@ -131,6 +131,38 @@ const char *cmd_scenario_dir(void)
 	return NULL;
 }
 
+/* "stale/byte", or a model alone. */
+bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e)
+{
+	static const struct {
+		const char *name;
+		uint32_t bytes;
+	} chunks[] = {
+		{ "byte", 1 },
+		{ "halfword", 2 },
+		{ "word", 4 },
+		{ "8", 8 },
+		{ "16", 16 },
+		{ "line", 64 },
+		{ "page", FETCH_CHUNK_PAGE },
+	};
+	char model[16];
+	const char *slash = strchr(text, '/');
+	size_t length = slash ? (size_t)(slash - text) : strlen(text);
+
+	snprintf(model, sizeof(model), "%.*s", (int)length, text);
+	if (!fetch_model_parse(model, &f->model))
+		return err_set(e, ERR_INPUT, "fetch %s: must be %s", text,
+			       "sc, asc, desc, ordered or stale, then /CHUNK");
+	for (size_t i = 0; slash && i < sizeof(chunks) / sizeof(chunks[0]); i++)
+		if (!strcmp(slash + 1, chunks[i].name)) {
+			f->chunk = chunks[i].bytes;
+			return true;
+		}
+	return !slash || err_set(e, ERR_INPUT, "fetch %s: must be %s", text,
+				 "a model, then /byte, /halfword, /word, /8, /16, /line or /page");
+}
+
 void cmd_trace(void *arg, struct machine *m, const struct step_report *r)
 {
 	trace_step(arg, m, r);

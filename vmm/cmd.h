@@ -12,6 +12,7 @@
 #include "image.h"
 #include "result.h"
 #include "run_stepped.h"
+#include "search.h"
 
 struct options {
 	const char *program; /* as it was called */
@@ -59,6 +60,15 @@ void cmd_free_paths(struct paths *p);
 
 /* Where the shipped scenarios are: ./scenarios, or the installed ones; NULL: neither. */
 const char *cmd_scenario_dir(void);
+
+/* "stale/byte" or "stale" into (f). ERR_INPUT says what there is. */
+bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e);
+
+/* Workers of a search when nobody says how many: one a processor. */
+uint32_t cmd_jobs(const struct host *host);
+
+/* A search's progress callback: a line on a terminal; true when the user wants to stop. */
+bool cmd_explore_progress(void *name, const struct search_progress *p);
 
 /* A step_watcher: (arg) is a struct trace. */
 void cmd_trace(void *arg, struct machine *m, const struct step_report *r);

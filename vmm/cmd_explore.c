@@ -29,39 +29,8 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *value)
 	return !*end && *value <= max;
 }
 
-static bool parse_fetch(struct fetch_config *f, const char *text, struct err *e)
-{
-	static const struct {
-		const char *name;
-		uint32_t bytes;
-	} chunks[] = {
-		{ "byte", 1 },
-		{ "halfword", 2 },
-		{ "word", 4 },
-		{ "8", 8 },
-		{ "16", 16 },
-		{ "line", 64 },
-		{ "page", FETCH_CHUNK_PAGE },
-	};
-	char model[16];
-	const char *slash = strchr(text, '/');
-	size_t length = slash ? (size_t)(slash - text) : strlen(text);
-
-	snprintf(model, sizeof(model), "%.*s", (int)length, text);
-	if (!fetch_model_parse(model, &f->model))
-		return bad(e, "--fetch", text, "sc, asc, desc, ordered or stale, then /CHUNK");
-	for (size_t i = 0; slash && i < sizeof(chunks) / sizeof(chunks[0]); i++)
-		if (!strcmp(slash + 1, chunks[i].name)) {
-			f->chunk = chunks[i].bytes;
-			return true;
-		}
-	return !slash || bad(e, "--fetch", text,
-			     "a model, then /byte, /halfword, /word, /8, /16, /line or /page");
-}
-
 /* "1=2", "0=unlimited". */
-static bool parse_nmi(struct explore_config *c, const struct scenario *s, const char *text,
-		      struct err *e)
+static bool parse_nmi(struct scenario *s, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	uint64_t vcpu, n;
@@ -73,72 +42,99 @@ static bool parse_nmi(struct explore_config *c, const struct scenario *s, const 
 	if (!parse_number(number, s->vcpus - 1, &vcpu))
 		return bad(e, "--nmi", text, "for one of the scenario's vCPUs");
 	if (!strcmp(equals + 1, "unlimited"))
-		n = NMI_UNLIMITED;
-	else if (!parse_number(equals + 1, NMI_UNLIMITED - 1, &n))
+		n = SCENARIO_NMI_UNLIMITED;
+	else if (!parse_number(equals + 1, SCENARIO_NMI_UNLIMITED - 1, &n))
 		return bad(e, "--nmi", text, "VCPU=N with N from 0 to 254, or VCPU=unlimited");
-	c->nmis[vcpu] = (uint8_t)n;
+	s->explore.nmis[vcpu] = (uint8_t)n;
 	return true;
 }
 
-static bool configure(const struct options *o, struct scenario *s, struct explore_config *c,
-		      struct err *e)
+static bool set_vcpus(struct scenario *s, const char *text, struct err *e)
+{
+	bool everybody = s->executors == (((1u << s->vcpus) - 1) & ~(1u << s->patcher));
+	uint64_t n;
+
+	if (!parse_number(text, CM_MAX_VCPUS, &n) || n <= s->patcher || n < 2)
+		return bad(e, "--vcpus", text, "from 2 to 16, and include the patcher");
+	s->vcpus = (uint32_t)n;
+	s->executors =
+		everybody ? ((1u << n) - 1) & ~(1u << s->patcher) : s->executors & ((1u << n) - 1);
+	return true;
+}
+
+static bool set_bounds(struct explore_options *x, const struct options *o, struct err *e)
 {
 	uint64_t n;
 
-	if (o->vcpus) {
-		bool everybody = s->executors == (((1u << s->vcpus) - 1) & ~(1u << s->patcher));
-
-		if (!parse_number(o->vcpus, CM_MAX_VCPUS, &n) || n <= s->patcher || n < 2)
-			return bad(e, "--vcpus", o->vcpus, "from 2 to 16, and include the patcher");
-		s->vcpus = (uint32_t)n;
-		s->executors = everybody ? ((1u << n) - 1) & ~(1u << s->patcher) :
-					   s->executors & ((1u << n) - 1);
-	}
-	if (o->fetch && !parse_fetch(&s->fetch, o->fetch, e))
-		return false;
-	for (int i = 0; i < o->nnmi; i++)
-		if (!parse_nmi(c, s, o->nmi[i], e))
-			return false;
-	if (o->max_states && !parse_number(o->max_states, UINT64_MAX, &c->bounds.states))
+	if (o->max_states && !parse_number(o->max_states, INT64_MAX, &x->max_states))
 		return bad(e, "--max-states", o->max_states, "a number");
 	if (o->max_seconds) {
 		if (!parse_number(o->max_seconds, 1u << 30, &n))
 			return bad(e, "--max-seconds", o->max_seconds, "a number of seconds");
-		c->bounds.seconds = (double)n;
+		x->max_seconds = (double)n;
 	}
-	if (o->max_memory) {
-		if (!parse_number(o->max_memory, 1u << 30, &n))
-			return bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
-		c->bounds.memory = n << 20;
-	}
-	c->jobs = 1;
-	if (o->jobs) {
-		if (!parse_number(o->jobs, GUARD_VMS, &n) || !n)
-			return bad(e, "--jobs", o->jobs, "from 1 to 64");
-		c->jobs = (uint32_t)n;
-	}
-	c->no_reduction = o->no_reduction;
-	if (o->expect) {
-		enum verdict v;
+	return !o->max_memory || parse_number(o->max_memory, 1u << 30, &x->max_memory_mb) ||
+	       bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
+}
 
-		if (!verdict_parse(o->expect, &v))
-			return bad(e, "--expect", o->expect, "a verdict");
-		s->expect = 1u << v;
-	} else {
+static bool set_expect(struct scenario *s, const char *text, struct err *e)
+{
+	enum verdict v;
+
+	/* What another method expects of its one schedule says nothing about all of them. */
+	if (s->method != METHOD_EXPLORE)
 		s->expect = 1u << VERDICT_SAFE;
-	}
+	if (!text)
+		return true;
+	if (!verdict_parse(text, &v))
+		return bad(e, "--expect", text, "a verdict");
+	s->expect = 1u << v;
 	return true;
 }
 
-static bool show_progress(void *arg, const struct search_progress *p)
+/* The options over what the scenario says. */
+static bool configure(const struct options *o, struct scenario *s, uint32_t *jobs, struct err *e)
 {
-	const struct scenario *s = arg;
+	uint64_t n;
+
+	if (o->vcpus && !set_vcpus(s, o->vcpus, e))
+		return false;
+	if (o->fetch && !cmd_parse_fetch(&s->fetch, o->fetch, e))
+		return false;
+	for (int i = 0; i < o->nnmi; i++)
+		if (!parse_nmi(s, o->nmi[i], e))
+			return false;
+	if (o->jobs) {
+		if (!parse_number(o->jobs, EXPLORE_JOBS_MAX, &n) || !n)
+			return bad(e, "--jobs", o->jobs, "from 1 to 64");
+		*jobs = (uint32_t)n;
+	}
+	s->explore.no_reduction |= o->no_reduction;
+	if (!set_bounds(&s->explore, o, e) || !set_expect(s, o->expect, e))
+		return false;
+	if (s->method == METHOD_FREE)
+		return err_set(e, ERR_INPUT, "%s: a 'free' scenario has no fetch model to explore",
+			       s->path);
+	s->method = METHOD_EXPLORE;
+	return true;
+}
+
+uint32_t cmd_jobs(const struct host *host)
+{
+	if (!host->cores)
+		return 1;
+	return host->cores < EXPLORE_JOBS_MAX ? host->cores : EXPLORE_JOBS_MAX;
+}
+
+bool cmd_explore_progress(void *arg, const struct search_progress *p)
+{
+	const char *name = arg;
 
 	if (isatty(STDERR_FILENO) && p->seconds > 1)
 		fprintf(stderr,
 			"\r\033[K%s: %llu states, %.0f transitions/s, frontier %llu, depth %llu, "
 			"%.0f MiB, %.0f s",
-			s->name, (unsigned long long)p->states, (double)p->transitions / p->seconds,
+			name, (unsigned long long)p->states, (double)p->transitions / p->seconds,
 			(unsigned long long)p->frontier, (unsigned long long)p->depth,
 			(double)p->memory / (1 << 20), p->seconds);
 	return guard_interrupted();
@@ -148,7 +144,7 @@ static int explore(const struct options *o, const struct image *img, const char 
 		   struct host *host)
 {
 	struct result *r = calloc(1, sizeof(*r));
-	struct explore_config c = { 0 };
+	uint32_t jobs = cmd_jobs(host);
 	struct scenario s = { 0 }, overridden;
 	struct err e = { 0 };
 	int status = 0;
@@ -158,11 +154,11 @@ static int explore(const struct options *o, const struct image *img, const char 
 		return EXIT_NOT_EXPECTED;
 	ok = scenario_load(&s, path, img, &e);
 	overridden = s; /* what it points to stays (s)'s */
-	ok = ok && configure(o, &overridden, &c, &e);
+	ok = ok && configure(o, &overridden, &jobs, &e);
 	*r = (struct result){ .scenario = &overridden, .image = img, .host = host };
 	if (ok) {
-		ok = explore_run(img, &overridden, &c, &r->observation, &r->schedule, &host->quirks,
-				 show_progress, &overridden, &e);
+		ok = explore_run(img, &overridden, jobs, &r->observation, &r->schedule,
+				 &host->quirks, cmd_explore_progress, overridden.name, &e);
 		host->quirks_known = ok;
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "\r\033[K");

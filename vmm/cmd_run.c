@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "explore.h"
 #include "guard.h"
 #include "machine.h"
 #include "report.h"
@@ -49,7 +50,6 @@ static bool run_one_stepped(const struct options *o, struct result *r, struct ho
 	if (!m)
 		return false;
 	host->quirks = *vm_quirks(m->vm);
-	host->quirks_known = true;
 	if (o->trace)
 		trace_begin(&t, m);
 	ok = run_stepped(m, &r->observation, &r->schedule, o->trace ? cmd_trace : NULL, &t, e);
@@ -57,6 +57,12 @@ static bool run_one_stepped(const struct options *o, struct result *r, struct ho
 		trace_end(&t, m, &r->observation);
 	machine_free(m);
 	return ok;
+}
+
+static bool run_one_explore(struct result *r, struct host *host, struct err *e)
+{
+	return explore_run(r->image, r->scenario, cmd_jobs(host), &r->observation, &r->schedule,
+			   &host->quirks, cmd_explore_progress, (void *)r->scenario->name, e);
 }
 
 /* Run it; what this host cannot do becomes the verdict `unsupported`. */
@@ -67,14 +73,21 @@ static bool run_one(const struct options *o, struct result *r, struct host *host
 
 	p->start = clock_now();
 	p->s = r->scenario;
-	ok = r->scenario->method == METHOD_STEPPED ?
-		     run_one_stepped(o, r, host, e) :
-		     run_free(r->image, r->scenario, &r->observation, &host->quirks, show_progress,
+	switch (r->scenario->method) {
+	case METHOD_STEPPED:
+		ok = run_one_stepped(o, r, host, e);
+		break;
+	case METHOD_EXPLORE:
+		ok = run_one_explore(r, host, e);
+		break;
+	default:
+		ok = run_free(r->image, r->scenario, &r->observation, &host->quirks, show_progress,
 			      p, e);
+	}
 	if (p->shown)
 		fprintf(stderr, "\r\033[K");
 	p->shown = false;
-	if (ok && r->scenario->method == METHOD_FREE)
+	if (ok)
 		host->quirks_known = true;
 	if (!ok && e->code == ERR_UNSUPPORTED) {
 		r->observation.end = END_UNSUPPORTED;

@@ -12,6 +12,8 @@
 #include "machine_state.h"
 #include "run_stepped.h"
 
+_Static_assert(EXPLORE_JOBS_MAX <= GUARD_VMS, "every worker's VM is watched");
+
 #define PROCESS_IPI    16u
 #define PROCESS_NMI    32u
 #define LOCAL_MAX      4096u /* a vCPU that runs on for longer gets a choice point */
@@ -21,7 +23,7 @@
 
 struct explorer {
 	struct machine *m;
-	const struct explore_config *config;
+	const struct explore_options *options;
 	struct observation o;
 	uint8_t nmis[CM_MAX_VCPUS]; /* left */
 	struct insn_access *access; /* per byte of the image, (known) says which are there */
@@ -141,7 +143,7 @@ static bool run_on(struct explorer *x, uint32_t vcpu, struct err *e)
 	struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 	struct step_report r;
 
-	if (x->config->no_reduction)
+	if (x->options->no_reduction)
 		return true;
 	for (uint32_t i = 0; i < LOCAL_MAX && !x->o.nviolations; i++) {
 		if (!machine_enabled(x->m, &step) || !is_local(x, vcpu))
@@ -169,7 +171,7 @@ static bool start(void *self, struct search_mark *mark, struct err *e)
 
 	/* Ctrl-C is the search's to see, between two states. */
 	guard_watch(x->m->vm, x->m->scenario->vcpus, GUARD_SECONDS, false);
-	memcpy(x->nmis, x->config->nmis, sizeof(x->nmis));
+	memcpy(x->nmis, x->options->nmis, sizeof(x->nmis));
 	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
 		return false;
 	for (uint32_t i = 0; i < x->m->scenario->vcpus; i++)
@@ -293,7 +295,7 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 
 		assert(sa->code >> 16 < count);
 		a = fetches[sa->code >> 16];
-	} else if (kind == ACTION_NMI && x->nmis[v] != NMI_UNLIMITED) {
+	} else if (kind == ACTION_NMI && x->nmis[v] != SCENARIO_NMI_UNLIMITED) {
 		x->nmis[v]--;
 	}
 	if (!decide(x, &a, &r, e))
@@ -318,12 +320,12 @@ static void explorer_free(struct explorer *x)
 }
 
 static struct explorer *explorer_new(const struct image *image, const struct scenario *s,
-				     const struct explore_config *config, struct err *e)
+				     struct err *e)
 {
 	struct explorer *x = calloc(1, sizeof(*x));
 
 	if (x) {
-		x->config = config;
+		x->options = &s->explore;
 		x->access = calloc(image->memory_size, sizeof(*x->access));
 		x->known = calloc(image->memory_size, sizeof(*x->known));
 	}
@@ -392,7 +394,7 @@ static void report(const struct search_result *found, const struct explorer *x,
 		o->end = END_VIOLATION;
 	else
 		o->end = found->end == SEARCH_BOUND ? END_STEPS : END_INTERRUPTED;
-	if (x->unsound && !x->config->no_reduction)
+	if (x->unsound && !x->options->no_reduction)
 		snprintf(o->suspect, sizeof(o->suspect),
 			 "a vCPU touched what the reduction takes for another's own, or for "
 			 "fixed: use --no-reduction");
@@ -401,16 +403,16 @@ static void report(const struct search_result *found, const struct explorer *x,
 /* One explorer, and so one VM, for each worker of the search. */
 struct team {
 	uint32_t count;
-	struct explorer *explorer[GUARD_VMS];
-	struct search_system system[GUARD_VMS];
-	struct search_system *systems[GUARD_VMS];
+	struct explorer *explorer[EXPLORE_JOBS_MAX];
+	struct search_system system[EXPLORE_JOBS_MAX];
+	struct search_system *systems[EXPLORE_JOBS_MAX];
 };
 
 static bool assemble(struct team *t, const struct image *image, const struct scenario *s,
-		     const struct explore_config *config, struct err *e)
+		     uint32_t jobs, struct err *e)
 {
-	for (uint32_t i = 0; i < config->jobs; i++, t->count++) {
-		t->explorer[i] = explorer_new(image, s, config, e);
+	for (uint32_t i = 0; i < jobs; i++, t->count++) {
+		t->explorer[i] = explorer_new(image, s, e);
 		if (!t->explorer[i])
 			return false;
 		t->system[i] = (struct search_system){ t->explorer[i], start, load, save,
@@ -420,22 +422,26 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 	return true;
 }
 
-bool explore_run(const struct image *image, const struct scenario *s,
-		 const struct explore_config *config, struct observation *o,
-		 struct schedule *witness, struct quirks *quirks,
+bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
+		 struct observation *o, struct schedule *witness, struct quirks *quirks,
 		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
 		 struct err *e)
 {
+	const struct search_bounds bounds = {
+		.states = s->explore.max_states,
+		.seconds = s->explore.max_seconds,
+		.memory = s->explore.max_memory_mb << 20,
+	};
 	struct search_result found = { 0 };
 	struct team t = { 0 };
 	bool ok;
 
-	assert(config->jobs > 0 && config->jobs <= GUARD_VMS);
+	assert(jobs > 0 && jobs <= EXPLORE_JOBS_MAX);
 	memset(o, 0, sizeof(*o));
-	ok = assemble(&t, image, s, config, e);
+	ok = assemble(&t, image, s, jobs, e);
 	if (ok) {
 		*quirks = *vm_quirks(t.explorer[0]->m->vm);
-		ok = search_run(t.systems, t.count, &config->bounds, progress, arg, &found, e);
+		ok = search_run(t.systems, t.count, &bounds, progress, arg, &found, e);
 		guard_release();
 	}
 	o->stepped = true;

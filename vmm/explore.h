@@ -14,24 +14,16 @@
 #include "machine.h"
 #include "search.h"
 
-#define NMI_UNLIMITED 0xffu
-
-struct explore_config {
-	uint8_t nmis[CM_MAX_VCPUS]; /* budget of each vCPU, or NMI_UNLIMITED */
-	bool no_reduction;
-	uint32_t jobs; /* workers, each with a VM of its own */
-	struct search_bounds bounds;
-};
-
 /*
- * Search every schedule of (s) and fill (o): states, transitions, exhausted,
- * and for a violation, deadlock or livelock the schedule that shows it in
- * (witness), already replayed. The scenario's own moves and injections are
- * not looked at.
+ * Search every schedule of (s), within (s->explore)'s budgets and bounds, with
+ * (jobs) workers, each with a VM of its own. Fills (o): states, transitions,
+ * exhausted; for a violation, deadlock or livelock the schedule that leads
+ * there is (witness), already replayed. The scenario's own moves and
+ * injections are not looked at.
  */
-bool explore_run(const struct image *image, const struct scenario *s,
-		 const struct explore_config *config, struct observation *o,
-		 struct schedule *witness, struct quirks *quirks,
+#define EXPLORE_JOBS_MAX 64u
+bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
+		 struct observation *o, struct schedule *witness, struct quirks *quirks,
 		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
 		 struct err *e);
 

@@ -266,6 +266,30 @@ static bool require_schedule(const struct jnode *root, char **copy)
 	return jnode_string(&n, copy);
 }
 
+static bool require_vcpus(const struct jnode *root, struct witness *w)
+{
+	struct jnode vcpus, executors, list;
+	json_t *item;
+	size_t i;
+
+	if (!jnode_require(root, "vcpus", &vcpus) ||
+	    !jnode_u64(&vcpus, 1, CM_MAX_VCPUS, &w->vcpus) ||
+	    !jnode_require(root, "executors", &executors))
+		return false;
+	if (!json_is_object(executors.json))
+		return jnode_fail(&executors, "expected an object, found %s",
+				  jnode_type(&executors));
+	if (!jnode_require(&executors, "vcpus", &list))
+		return false;
+	json_array_foreach (list.json, i, item) {
+		if (!json_is_integer(item) || json_integer_value(item) < 0 ||
+		    json_integer_value(item) >= (json_int_t)w->vcpus)
+			return jnode_fail(&list, "not a list of vCPUs");
+		w->executors |= 1u << json_integer_value(item);
+	}
+	return json_is_array(list.json) || jnode_fail(&list, "not a list of vCPUs");
+}
+
 static bool read_witness(struct witness *w, const struct jnode *root)
 {
 	struct jnode guest, steps;
@@ -273,6 +297,7 @@ static bool read_witness(struct witness *w, const struct jnode *root)
 	if (!check_format(root) || !require_schedule(root, &w->schedule) ||
 	    !require_string(root, "scenario_path", &w->scenario_path) ||
 	    !require_string(root, "scenario_text", &w->scenario_text) ||
+	    !require_string(root, "fetch", &w->fetch) || !require_vcpus(root, w) ||
 	    !require_verdict(root, &w->verdict) || !require_digest(root, "digest", &w->digest) ||
 	    !jnode_require(root, "steps", &steps) || !jnode_u64(&steps, 0, INT64_MAX, &w->steps) ||
 	    !jnode_require(root, "guest", &guest))
@@ -311,6 +336,7 @@ void witness_fini(struct witness *w)
 	free(w->scenario_text);
 	free(w->schedule);
 	free(w->verdict);
+	free(w->fetch);
 	free(w->digest);
 	free(w->guest_digest);
 	memset(w, 0, sizeof(*w));

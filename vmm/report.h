@@ -45,6 +45,9 @@ struct witness {
 	char *verdict;
 	char *digest; /* of the final state */
 	char *guest_digest;
+	char *fetch; /* "stale/byte": as it was run, options included */
+	uint64_t vcpus;
+	uint32_t executors; /* mask */
 	uint64_t steps;
 };
 

@@ -93,9 +93,10 @@ static json_t *vcpu_list(uint32_t mask)
 
 /* ---- what the line and the document share ---- */
 
+/* Stepped on one schedule, or on all of them: there is a fetch model, and decisions. */
 static bool stepped(const struct result *r)
 {
-	return r->scenario->method == METHOD_STEPPED;
+	return r->scenario->method != METHOD_FREE;
 }
 
 /* Something to replay, and a state to compare with at its end. */
@@ -112,7 +113,7 @@ static void put_identity(json_t *o, const struct result *r)
 	put(o, "scenario", text(s->name));
 	put(o, "protocol", text(s->protocol_name));
 	put(o, "site", text(report_sites(s, buf, sizeof(buf))));
-	put(o, "method", json_string(r->observation.explored ? "explore" : method_name(s->method)));
+	put(o, "method", json_string(method_name(s->method)));
 	put(o, "fetch",
 	    stepped(r) ? json_string(report_fetch(&s->fetch, buf, sizeof(buf))) : json_null());
 }
@@ -236,9 +237,23 @@ static void put_stepped_limits(json_t *o, const struct scenario *s)
 	put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
 	put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));
 	put(o, "knobs", knobs);
-	put(budgets, "injections", count(s->ninjections));
+	if (s->method == METHOD_EXPLORE) {
+		json_t *nmis = json_array();
+
+		for (uint32_t i = 0; i < s->vcpus; i++)
+			append(nmis, s->explore.nmis[i] == SCENARIO_NMI_UNLIMITED ?
+					     json_string("unlimited") :
+					     json_integer(s->explore.nmis[i]));
+		put(budgets, "nmis", nmis);
+		put(bounds, "max_states", count(s->explore.max_states));
+		put(bounds, "max_seconds", fraction(s->explore.max_seconds));
+		put(bounds, "max_memory_mb", count(s->explore.max_memory_mb));
+		put(bounds, "reduction", json_boolean(!s->explore.no_reduction));
+	} else {
+		put(budgets, "injections", count(s->ninjections));
+		put(bounds, "max_steps", count(s->max_steps));
+	}
 	put(o, "budgets", budgets);
-	put(bounds, "max_steps", count(s->max_steps));
 	put(o, "bounds", bounds);
 }
 

@@ -54,14 +54,13 @@ static void fill_row(const struct result *r, struct row *row)
 {
 	const struct scenario *s = r->scenario;
 	const struct observation *o = &r->observation;
-	bool stepped = s->method == METHOD_STEPPED;
+	bool stepped = s->method != METHOD_FREE;
 	char fetch[32];
 
 	memset(row, 0, sizeof(*row));
 	snprintf(row->cell[SCENARIO], CELL_SIZE, "%s", s->name);
 	report_sites(s, row->cell[SITE], CELL_SIZE);
-	snprintf(row->cell[METHOD], CELL_SIZE, "%s%s%s",
-		 o->explored ? "explore" : method_name(s->method), stepped ? " " : "",
+	snprintf(row->cell[METHOD], CELL_SIZE, "%s%s%s", method_name(s->method), stepped ? " " : "",
 		 stepped ? report_fetch(&s->fetch, fetch, sizeof(fetch)) : "");
 	snprintf(row->cell[VERDICT], CELL_SIZE, "%s", verdict_name(r->verdict));
 	name_expected(s->expect, row->cell[EXPECTED]);

@@ -264,7 +264,7 @@ Test(search, progress_interrupts)
 	search_fini(&r);
 }
 
-/* State (2, 1) fails; it is entered from (2, 0) by digit 1 and from the later (1, 1) by digit 0. */
+/* (1, 1) fails, from (1, 0) by digit 1 and, a millisecond earlier, from (0, 1) by digit 0. */
 Test(search, first_failure)
 {
 	for (uint32_t jobs = 1; jobs <= 3; jobs++) {
@@ -273,9 +273,10 @@ Test(search, first_failure)
 		struct toy t;
 
 		toy_init(&t, &toy_counters, 6, 0);
-		t.fail_at = 2 + 4 * 1;
+		t.fail_at = 1 + 4 * 1;
+		t.busy_seconds = 1e-3;
 		cr_assert(!toy_search(&t, jobs, NULL, &r, &e));
-		cr_assert_str_eq(e.text, "fails by moving 1");
+		cr_assert_str_eq(e.text, "fails by moving 1", "%u jobs: %s", jobs, e.text);
 		cr_assert(!r.states && !r.path.index, "the result is empty");
 	}
 }
@@ -372,13 +373,28 @@ Test(search, speed)
 	}
 }
 
+Test(search, both_halves_of_a_hash)
+{
+	struct search_visited v = { 0 };
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		struct search_state state = { .hash = { i & 1, i } };
+
+		state.hash[i & 2 ? 0 : 1] *= UINT64_C(0x9e3779b97f4a7c15);
+		cr_assert_eq(search_visited_find(&v, state.hash), SEARCH_NONE);
+		cr_assert(search_visited_add(&v, &state));
+		cr_assert_eq(search_visited_find(&v, state.hash), i);
+	}
+	search_visited_fini(&v);
+}
+
 Test(search, bytes_per_state)
 {
 	struct search_visited v = { 0 };
 	double most = 0;
 
 	for (uint32_t i = 0; i < 2000000; i++) {
-		struct search_state state = { .hash = { i / 2 * UINT64_C(0x9e3779b97f4a7c15), i } };
+		struct search_state state = { .hash = { i * UINT64_C(0x9e3779b97f4a7c15), i } };
 
 		cr_assert_eq(search_visited_find(&v, state.hash), SEARCH_NONE);
 		cr_assert(search_visited_add(&v, &state));
@@ -386,7 +402,7 @@ Test(search, bytes_per_state)
 			most = (double)search_visited_bytes(&v) / (i + 1);
 	}
 	for (uint32_t i = 0; i < 2000000; i += 1001) {
-		uint64_t hash[2] = { i / 2 * UINT64_C(0x9e3779b97f4a7c15), i };
+		uint64_t hash[2] = { i * UINT64_C(0x9e3779b97f4a7c15), i };
 
 		cr_assert_eq(search_visited_find(&v, hash), i);
 	}
