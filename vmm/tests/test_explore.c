@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_explore.c - packed states and the search over the machine: coming back
+ * to a state is exact, the search finds what is planted without being told
+ * where, and the reduction changes no verdict.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explore.h"
+#include "guard.h"
+#include "kvmtest.h"
+#include "machine_state.h"
+
+TestSuite(machine_state, .init = kvmtest_needs_kvm, .timeout = 60);
+TestSuite(explore, .init = kvmtest_needs_kvm, .timeout = 120);
+
+struct packed_state {
+	uint8_t *bytes;
+	size_t size;
+};
+
+static struct packed_state pack(struct rig *r)
+{
+	struct packed_state p;
+
+	p.bytes = machine_pack(r->machine, &p.size);
+	cr_assert(p.bytes);
+	return p;
+}
+
+static bool equal(const struct packed_state *a, const struct packed_state *b)
+{
+	return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size);
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+/*
+ * A decision by its place among those possible: the numbers of stores in it
+ * start anew when a state is unpacked.
+ */
+struct pick {
+	struct action action;
+	uint32_t fetch;
+};
+
+static struct action action_of(struct rig *r, const struct pick *p)
+{
+	struct action list[64];
+
+	if (p->action.kind != ACTION_STEP)
+		return p->action;
+	cr_assert_lt(p->fetch, machine_fetches(r->machine, p->action.vcpu, list, 64));
+	return list[p->fetch];
+}
+
+/* A random one: any step with any fetch, an IPI, now and then an NMI. */
+static struct pick choose(struct rig *r, uint32_t *seed)
+{
+	for (;;) {
+		struct pick p = { .action.vcpu = (uint8_t)(next_random(seed) % r->scenario.vcpus) };
+		struct action list[64];
+
+		p.action.kind = next_random(seed) % 4 ? ACTION_STEP : ACTION_IPI;
+		if (next_random(seed) % 97 == 0)
+			p.action.kind = ACTION_NMI;
+		if (!machine_enabled(r->machine, &p.action))
+			continue;
+		if (p.action.kind == ACTION_STEP)
+			p.fetch = next_random(seed) %
+				  machine_fetches(r->machine, p.action.vcpu, list, 64);
+		return p;
+	}
+}
+
+static void take(struct rig *r, const struct pick *p)
+{
+	struct action a = action_of(r, p);
+
+	machine_forget(r->machine);
+	rig_try(r, &a);
+}
+
+static uint32_t wander(struct rig *r, uint32_t *seed, struct pick *taken, uint32_t count)
+{
+	uint32_t n = 0;
+
+	for (; n < count && !machine_finished(r->machine) && !r->observation.nviolations; n++) {
+		taken[n] = choose(r, seed);
+		take(r, &taken[n]);
+	}
+	return n;
+}
+
+#define SHAPE                                                                       \
+	"'protocol': 'int3_fixup_a0', 'method': 'stepped', 'nmi_runs_site': true, " \
+	"'sites': [{'site': 'nop5_jmp5', 'at': 'cross-line'}], 'vcpus': 3, "        \
+	"'executors': {'cpl': %d}, 'fetch': {'model': '%s'}"
+
+static void comes_back(int cpl, const char *model, uint32_t seed)
+{
+	struct pick *taken = calloc(300, sizeof(*taken));
+	struct packed_state there, after, again;
+	struct rig r = { 0 };
+	uint32_t n;
+
+	rig_set_up(&r, SHAPE, cpl, model);
+	cr_assert(machine_state_begin(r.machine, NULL));
+	wander(&r, &seed, taken, 300);
+	there = pack(&r);
+	n = wander(&r, &seed, taken, 300);
+	after = pack(&r);
+	machine_unpack(r.machine, there.bytes, there.size);
+	again = pack(&r);
+	cr_expect(equal(&there, &again), "%s cpl %d: unpacking and packing changes the state",
+		  model, cpl);
+	free(again.bytes);
+	for (uint32_t i = 0; i < n; i++)
+		take(&r, &taken[i]);
+	again = pack(&r);
+	cr_expect(equal(&after, &again), "%s cpl %d: the same %u decisions lead elsewhere", model,
+		  cpl, n);
+	free(there.bytes);
+	free(after.bytes);
+	free(again.bytes);
+	free(taken);
+	rig_tear_down(&r);
+}
+
+Test(machine_state, a_packed_state_continues_as_the_original_did)
+{
+	static const char *const models[] = { "sc", "asc", "ordered", "stale" };
+
+	for (uint32_t seed = 1; seed <= 8; seed++)
+		comes_back(seed % 2 ? 0 : 3, models[seed % 4], seed);
+}
+
+/* Two orders of what does not interfere lead to one state, byte for byte. */
+Test(machine_state, equal_states_are_equal_bytes)
+{
+	struct packed_state one, other;
+	struct rig r = { 0 };
+
+	rig_set_up(&r, SHAPE, 0, "stale");
+	cr_assert(machine_state_begin(r.machine, NULL));
+	for (int i = 0; i < 10; i++)
+		rig_do(&r, ACTION_STEP, 0);
+	for (int i = 0; i < 10; i++)
+		rig_do(&r, ACTION_STEP, 1);
+	one = pack(&r);
+	rig_reset(&r);
+	cr_assert(machine_state_begin(r.machine, NULL));
+	for (int i = 0; i < 10; i++) {
+		rig_do(&r, ACTION_STEP, 1);
+		rig_do(&r, ACTION_STEP, 0);
+	}
+	other = pack(&r);
+	cr_expect(equal(&one, &other));
+	rig_do(&r, ACTION_STEP, 1);
+	free(other.bytes);
+	other = pack(&r);
+	cr_expect_not(equal(&one, &other));
+	free(one.bytes);
+	free(other.bytes);
+	rig_tear_down(&r);
+}
+
+/* ---- the search ---- */
+
+struct found {
+	enum verdict verdict;
+	struct observation observation;
+	size_t decisions;
+};
+
+static struct found explore(uint32_t jobs, bool no_reduction, const char *json)
+{
+	struct scenario s;
+	struct schedule witness = { 0 };
+	struct quirks quirks;
+	struct found f = { 0 };
+	struct err e = { 0 };
+	char reason[512];
+
+	kvmtest_take_turns(false);
+	guard_install();
+	kvmtest_scenario(&s, "%s", json);
+	s.explore.no_reduction = no_reduction;
+	if (!explore_run(kvmtest_image(), &s, jobs, &f.observation, &witness, &quirks, NULL, NULL,
+			 &e))
+		kvmtest_skip_or_fail(&e);
+	f.verdict = verdict_of(&f.observation, reason, sizeof(reason));
+	f.decisions = witness.count;
+	schedule_fini(&witness);
+	scenario_fini(&s);
+	return f;
+}
+
+#define EVERY(protocol, site, model, more)                                           \
+	"'protocol': '" protocol "', 'method': 'explore', 'sites': [{'site': '" site \
+	"', 'at': 'cross-line'}], 'fetch': {'model': '" model "'}" more
+
+static void finds(enum verdict want, const char *json)
+{
+	struct found f = explore(1, false, json);
+
+	cr_expect_eq(f.verdict, want, "%s instead of %s: %s", verdict_name(f.verdict),
+		     verdict_name(want), json);
+	cr_expect_eq(f.observation.exhausted, want == VERDICT_SAFE || want == VERDICT_DEADLOCK);
+	cr_expect_eq(f.decisions > 0, want != VERDICT_SAFE);
+}
+
+Test(explore, the_2010_protocols_under_every_fetch_model)
+{
+	finds(VERDICT_SAFE, EVERY("int3_fixup_a0", "nop5_jmp5", "sc", ""));
+	finds(VERDICT_SAFE, EVERY("int3_fixup_a0", "nop5_jmp5", "desc", ""));
+	finds(VERDICT_SAFE, EVERY("int3_fixup_a0", "nop5_jmp5", "stale", ""));
+	finds(VERDICT_SAFE, EVERY("int3_fixup_a1", "nop5_jmp5", "ordered", ""));
+	finds(VERDICT_TORN, EVERY("int3_fixup_a1", "nop5_jmp5", "desc", ""));
+	finds(VERDICT_TORN, EVERY("int3_fixup_a1", "nop5_jmp5", "stale", ""));
+	finds(VERDICT_TORN, EVERY("int3_fixup_a2", "nop5_jmp5", "stale", ""));
+}
+
+Test(explore, planted_faults_are_found_without_being_told_where)
+{
+	finds(VERDICT_TORN, EVERY("naive", "mov_imm32", "stale", ""));
+	finds(VERDICT_TORN, EVERY("stop_machine", "nop5_jmp5", "sc",
+				  ", 'nmi_runs_site': true, 'explore': {'nmi': {'1': 1}}"));
+	finds(VERDICT_UNHANDLED_TRAP,
+	      "'protocol': 'int3_fixup_a2', 'method': 'explore', 'patcher': {'pokes': 2}, "
+	      "'sites': [{'site': 'nop5_jmp5'}, {'site': 'nop5_jmp5'}]");
+}
+
+Test(explore, the_reduction_changes_no_verdict)
+{
+	static const char *const json[] = {
+		EVERY("naive", "nop5_jmp5", "sc", ""),
+		EVERY("naive", "call5_call5", "stale", ""),
+		EVERY("naive", "nop1x5_jmp5", "asc", ""),
+	};
+
+	for (size_t i = 0; i < sizeof(json) / sizeof(json[0]); i++) {
+		struct found reduced = explore(1, false, json[i]),
+			     plain = explore(2, true, json[i]);
+
+		cr_expect_eq(reduced.verdict, plain.verdict, "%s", json[i]);
+		cr_expect_eq(reduced.observation.violation[0].kind,
+			     plain.observation.violation[0].kind);
+		cr_expect_lt(reduced.observation.states, plain.observation.states);
+	}
+}
+
+Test(explore, the_number_of_workers_changes_nothing)
+{
+	const char *json = EVERY("int3_fixup_a0", "nop5_jmp5", "stale", "");
+	struct found one = explore(1, false, json), three = explore(3, false, json);
+
+	cr_expect_eq(one.verdict, VERDICT_SAFE);
+	cr_expect_eq(three.verdict, VERDICT_SAFE);
+	cr_expect_eq(one.observation.states, three.observation.states);
+	cr_expect_eq(one.observation.transitions, three.observation.transitions);
+}
+
+Test(explore, a_bound_is_inconclusive)
+{
+	struct found f = explore(
+		1, false,
+		EVERY("int3_fixup_a0", "nop5_jmp5", "sc", ", 'explore': {'max_states': 50}"));
+
+	cr_expect_eq(f.verdict, VERDICT_INCONCLUSIVE);
+	cr_expect_not(f.observation.exhausted);
+	cr_expect_leq(f.observation.states, 51);
+}
