@@ -27,6 +27,7 @@ struct options {
 	const char *nmi[16];
 	int nnmi;
 	bool no_reduction;
+	bool quick;
 	char **file;
 	int files;
 };
@@ -35,6 +36,7 @@ enum { EXIT_AS_EXPECTED = 0, EXIT_NOT_EXPECTED = 1, EXIT_NOTHING_RAN = 77, EXIT_
 
 int cmd_run(const struct options *o);
 int cmd_explore(const struct options *o);
+int cmd_matrix(const struct options *o);
 int cmd_replay(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_list(const struct options *o);

@@ -39,6 +39,7 @@ static const struct argp_option all_options[] = {
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
 	{ "max-seconds", 'T', "N", 0, "Stop after N seconds", 0 },
 	{ "max-memory-mb", 'M', "N", 0, "Stop at N MiB of memory", 0 },
+	{ "quick", 'q', NULL, 0, "Without NMIs, and 20 seconds a cell at most", 0 },
 	{ "expect", 'E', "VERDICT", 0, "The verdict that counts as expected (default: safe)", 0 },
 	{ 0 },
 };
@@ -50,6 +51,9 @@ static const struct command commands[] = {
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
 	  "not looked at." },
+	{ "matrix", cmd_matrix, "jogq", "", false,
+	  "Explore every protocol of the guest image under every fetch model, without an NMI and with "
+	  "one; print the table and write it, and each cell's result, to DIR." },
 	{ "replay", cmd_replay, "jgta", "WITNESS...", true,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
@@ -70,6 +74,7 @@ static const char top_doc[] =
 	"Commands:\n"
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
 	"  explore SCENARIO...  try every schedule, until no new state appears\n"
+	"  matrix               every protocol under every fetch model\n"
 	"  replay WITNESS...    execute a recorded schedule again (--trace explains it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
@@ -119,6 +124,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'J':
 		p->o->jobs = arg;
+		return 0;
+	case 'q':
+		p->o->quick = true;
 		return 0;
 	case 'R':
 		p->o->no_reduction = true;
