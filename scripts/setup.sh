@@ -8,7 +8,7 @@ set -eu
 # clang, lld and llvm build and inspect the guests; gcc and the libraries build the host program;
 # the rest is for the tests and for `make lint`. libclang-rt is what -fsanitize=fuzzer links.
 packages="gcc libc6-dev make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
-	libxxhash-dev libcriterion-dev clang-format clang-tidy cppcheck shellcheck
+	libxxhash-dev libcriterion-dev spin clang-format clang-tidy cppcheck shellcheck
 	libclang-rt-14-dev git ca-certificates"
 
 say_kvm() {

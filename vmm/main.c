@@ -34,7 +34,7 @@ static const struct argp_option all_options[] = {
 	{ "nmi", 'N', "VCPU=N", 0, "NMI budget of a vCPU: a number, or unlimited (default: none)",
 	  0 },
 	{ "vcpus", 'C', "N", 0, "vCPUs instead of the scenario's", 0 },
-	{ "jobs", 'J', "N", 0, "Workers, each with a VM of its own (default: 1)", 0 },
+	{ "jobs", 'J', "N", 0, "Workers, each with a VM of its own (default: one a processor)", 0 },
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
 	{ "max-seconds", 'T', "N", 0, "Stop after N seconds", 0 },
