@@ -72,7 +72,7 @@ $(B)/host/%.o: %.c Makefile
 	$(Q)$(HOST_CC) -MMD -MP -c -o $@ $<
 
 # Sources that carry the commit or the installed paths are compiled anew when those change.
-STAMPED := $(shell grep -lE 'CROSSMOD_(VERSION|COMMIT|LIBDIR|DATADIR)' $(HOST_SRC) /dev/null)
+STAMPED := $(shell grep -lE 'CROSSMOD_(VERSION|COMMIT|LIBDIR|DATADIR)' $(HOST_SRC) $(TEST_SRC) /dev/null)
 $(STAMPED:%.c=$(B)/host/%.o): $(B)/.stamp
 $(B)/.stamp: FORCE
 	$(Q)mkdir -p $(B)
