@@ -49,6 +49,16 @@ void bench_pin(int core)
 	sched_setaffinity(0, sizeof(one), &one);
 }
 
+void bench_unpin(const struct bench_env *env)
+{
+	cpu_set_t both;
+
+	CPU_ZERO(&both);
+	CPU_SET(env->core[0], &both);
+	CPU_SET(env->core[1], &both);
+	sched_setaffinity(0, sizeof(both), &both);
+}
+
 bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl, const char *how,
 		    struct err *e)
 {
@@ -73,7 +83,7 @@ struct steps {
 	struct observation observation;
 };
 
-static void steps_end(void *state)
+void bench_steps_end(void *state)
 {
 	struct steps *s = state;
 
@@ -82,7 +92,7 @@ static void steps_end(void *state)
 	free(s);
 }
 
-static void *steps_begin(const struct bench_env *env, struct err *e)
+void *bench_steps_begin(const struct bench_env *env, struct err *e)
 {
 	struct steps *s = calloc(1, sizeof(*s));
 
@@ -94,7 +104,7 @@ static void *steps_begin(const struct bench_env *env, struct err *e)
 		s->machine = machine_new(env->image, &s->scenario, e);
 	if (s->machine && machine_reset(s->machine, &s->observation, e))
 		return s;
-	steps_end(s);
+	bench_steps_end(s);
 	return NULL;
 }
 
@@ -121,7 +131,7 @@ static bool steps_ours(void *state, double amount, struct bench_tally *t, struct
 	return true;
 }
 
-static bool steps_raw(void *state, double amount, struct bench_tally *t, struct err *e)
+bool bench_steps_raw(void *state, double amount, struct bench_tally *t, struct err *e)
 {
 	struct steps *s = state;
 	double start = bench_now();
@@ -251,10 +261,10 @@ static const struct bench_measure steps_measure = {
 	.target = 0.85,
 	.chunks = 100,
 	.amount = 200,
-	.begin = steps_begin,
+	.begin = bench_steps_begin,
 	.ours = steps_ours,
-	.raw = steps_raw,
-	.end = steps_end,
+	.raw = bench_steps_raw,
+	.end = bench_steps_end,
 };
 
 static const struct bench_measure start_measure = {
@@ -369,8 +379,11 @@ static void find_cores(struct bench_env *env, const cpu_set_t *may)
 size_t bench_sized(const struct image *image, const char *self, uint32_t runs, uint32_t divisor,
 		   struct bench_figure *figures, struct err *e)
 {
-	static const struct bench_measure *const all[] = { &steps_measure, &bench_free_run,
-							   &bench_nmi, &start_measure };
+	static const struct bench_measure *const all[] = {
+		&steps_measure,		&bench_free_run,	   &bench_nmi,
+		&start_measure,		&bench_explore_efficiency, &bench_parallel_speedup,
+		&bench_reduction_factor
+	};
 	struct bench_env env = { .image = image, .self = self };
 	struct arch_capability capability;
 	size_t n = 0;

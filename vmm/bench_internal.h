@@ -44,11 +44,21 @@ struct bench_measure {
 
 extern const struct bench_measure bench_free_run;
 extern const struct bench_measure bench_nmi;
+extern const struct bench_measure bench_explore_efficiency;
+extern const struct bench_measure bench_parallel_speedup;
+extern const struct bench_measure bench_reduction_factor;
+
+/* bench.c: a bare stepping loop, which several figures are held against. */
+void *bench_steps_begin(const struct bench_env *env, struct err *e);
+bool bench_steps_raw(void *state, double amount, struct bench_tally *t, struct err *e);
+void bench_steps_end(void *state);
 
 double bench_now(void);
 
 /* Put the calling thread on (core). */
 void bench_pin(int core);
+/* Threads started from here on may use every core the figures are measured on. */
+void bench_unpin(const struct bench_env *env);
 
 /* A scenario that makes vCPU BENCH_VCPU execute a site without end; (how) is its method's JSON. */
 bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl, const char *how,

@@ -211,7 +211,7 @@ static bool load(void *self, const struct search_blob *blob, struct err *e)
 
 static void hash(void *self, uint64_t out[2])
 {
-	struct search_blob blob;
+	struct search_blob blob = { 0 };
 	XXH128_hash_t h;
 
 	if (!save(self, &blob, NULL))
@@ -422,6 +422,32 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 	return true;
 }
 
+static bool search_team(struct team *t, const struct search_bounds *bounds, struct quirks *quirks,
+			bool (*progress)(void *arg, const struct search_progress *p), void *arg,
+			struct observation *o, struct schedule *witness, struct err *e)
+{
+	struct explorer *first = t->explorer[0];
+	struct search_result found = { 0 };
+	uint64_t executed = 0;
+	bool ok;
+
+	assert(first);
+	*quirks = *vm_quirks(first->m->vm);
+	ok = search_run(t->systems, t->count, bounds, progress, arg, &found, e);
+	guard_release();
+	for (uint32_t i = 0; i < t->count; i++) {
+		executed += t->explorer[i]->m->steps;
+		first->unsound |= t->explorer[i]->unsound;
+	}
+	if (ok && (found.violation || found.deadlock || found.livelock))
+		ok = make_witness(first, t->systems[0], &found, o, witness, e);
+	if (ok)
+		report(&found, first, o);
+	o->executed = executed;
+	search_fini(&found);
+	return ok;
+}
+
 bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
 		 struct observation *o, struct schedule *witness, struct quirks *quirks,
 		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
@@ -432,27 +458,15 @@ bool explore_run(const struct image *image, const struct scenario *s, uint32_t j
 		.seconds = s->explore.max_seconds,
 		.memory = s->explore.max_memory_mb << 20,
 	};
-	struct search_result found = { 0 };
 	struct team t = { 0 };
 	bool ok;
 
 	assert(jobs > 0 && jobs <= EXPLORE_JOBS_MAX);
 	memset(o, 0, sizeof(*o));
-	ok = assemble(&t, image, s, jobs, e);
-	if (ok) {
-		*quirks = *vm_quirks(t.explorer[0]->m->vm);
-		ok = search_run(t.systems, t.count, &bounds, progress, arg, &found, e);
-		guard_release();
-	}
 	o->stepped = true;
 	o->vcpus = s->vcpus;
-	if (ok && (found.violation || found.deadlock || found.livelock))
-		ok = make_witness(t.explorer[0], t.systems[0], &found, o, witness, e);
-	for (uint32_t i = 1; ok && i < t.count; i++)
-		t.explorer[0]->unsound |= t.explorer[i]->unsound;
-	if (ok)
-		report(&found, t.explorer[0], o);
-	search_fini(&found);
+	ok = assemble(&t, image, s, jobs, e) &&
+	     search_team(&t, &bounds, quirks, progress, arg, o, witness, e);
 	for (uint32_t i = 0; i < t.count; i++)
 		explorer_free(t.explorer[i]);
 	return ok;

@@ -455,8 +455,8 @@ static uint32_t canonical_low(const struct fetch *f, uint32_t vcpu, uint32_t off
 	return low;
 }
 
-/* Each chunk's canonical low of each vCPU into (low). Returns the oldest of them and of the latches. */
-static uint32_t canonical_lows(const struct fetch *f, uint32_t low[][FETCH_WINDOW_MAX])
+/* The oldest version that somebody may still fetch, or has latched, and that makes a difference. */
+static uint32_t oldest_that_counts(const struct fetch *f)
 {
 	uint32_t oldest = fetch_now(f);
 	struct span s;
@@ -466,7 +466,6 @@ static uint32_t canonical_lows(const struct fetch *f, uint32_t low[][FETCH_WINDO
 			uint32_t t = canonical_low(f, i, offset);
 
 			s = chunk_span(f, offset);
-			low[i][f->chunk_of[offset]] = t;
 			oldest = t < oldest ? t : oldest;
 		}
 		for (uint32_t k = 0; k < f->latched[i].nchunks; k++)
@@ -493,14 +492,16 @@ static void put16(struct packer *p, uint32_t value)
 
 size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max)
 {
-	uint32_t low[CM_MAX_VCPUS][FETCH_WINDOW_MAX];
-	uint32_t oldest = canonical_lows(f, low);
+	uint32_t oldest = oldest_that_counts(f);
 	struct packer p = { out, max, 0 };
+	struct span s;
 
 	put16(&p, fetch_now(f) - oldest + 1);
 	for (uint32_t i = 0; i < f->vcpus; i++) {
-		for (uint32_t c = 0; c < f->nchunks; c++)
-			put16(&p, low[i][c] - oldest);
+		for (uint32_t offset = 0; offset < f->size; offset = s.start + s.length) {
+			s = chunk_span(f, offset);
+			put16(&p, canonical_low(f, i, offset) - oldest);
+		}
 		put16(&p, f->latched[i].nchunks);
 		for (uint32_t k = 0; k < f->latched[i].nchunks; k++) {
 			put16(&p, f->latched[i].chunk[k]);

@@ -13,8 +13,8 @@ static volatile sig_atomic_t interrupted, fired, pets, pets_seen;
 /* Only ever grows while a VM is watched, so that a handler sees whole entries. */
 static struct {
 	struct vm *vm;
-	uint32_t vcpus;
 	pthread_t thread;
+	uint32_t vcpus;
 	bool on_stop;
 } watched[GUARD_VMS];
 static volatile sig_atomic_t nwatched;

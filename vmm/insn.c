@@ -237,9 +237,9 @@ static uint8_t register_number(x86_reg reg)
 		X86_REG_R12, X86_REG_R13, X86_REG_R14, X86_REG_R15,
 	};
 
-	for (uint8_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+	for (uint32_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (order[i] == reg)
-			return i;
+			return (uint8_t)i;
 	return INSN_NO_REGISTER;
 }
 

@@ -68,6 +68,7 @@ struct observation {
 	uint64_t stores; /* changes of the patched bytes */
 	uint64_t states; /* explore; 0 elsewhere */
 	uint64_t transitions;
+	uint64_t executed; /* explore: decisions carried out, each state's anew */
 	uint64_t depth;
 	double seconds;
 	char digest[33];   /* of the final state; stepped only, else "" */
