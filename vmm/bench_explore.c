@@ -33,7 +33,7 @@ static bool parse(struct scenario *s, const struct image *image, const char *pro
 
 	snprintf(text, sizeof(text),
 		 "{\"why\":\"bench\",\"protocol\":\"%s\",\"method\":\"explore\","
-		 "\"executors\":{\"calls\":3},"
+		 "\"executors\":{\"calls\":2},"
 		 "\"sites\":[{\"site\":\"nop5_jmp5\",\"at\":\"cross-line\"}],"
 		 "\"fetch\":{\"model\":\"%s\"},\"expect\":\"safe\"}",
 		 protocol, model);
@@ -95,7 +95,7 @@ static bool efficiency_ours(void *state, double amount, struct bench_tally *t, s
 static bool efficiency_raw(void *state, double amount, struct bench_tally *t, struct err *e)
 {
 	(void)amount;
-	return bench_steps_raw(((struct search *)state)->steps, 20000, t, e);
+	return bench_steps_raw(((struct search *)state)->steps, 5000, t, e);
 }
 
 static bool whole_search(void *state, uint32_t jobs, struct bench_tally *t, struct err *e)

@@ -17,8 +17,9 @@
 
 #define SHORTER 50u
 
-static const char *const names[] = { "step_efficiency", "free_run_ratio", "nmi_ratio",
-				     "startup_ratio" };
+static const char *const names[] = { "step_efficiency", "free_run_ratio",     "nmi_ratio",
+				     "startup_ratio",	"explore_efficiency", "parallel_speedup",
+				     "reduction_factor" };
 
 static size_t open_files(void)
 {
@@ -49,7 +50,7 @@ static void check_shape(const struct bench_figure *f)
 }
 
 /* Twice: the second finds every address, file and processor as the first did. */
-Test(bench, shape, .timeout = 60)
+Test(bench, shape, .timeout = 120)
 {
 	struct bench_figure figure[BENCH_MAX];
 	cpu_set_t before, after;
