@@ -144,6 +144,7 @@ unit: $(B)/test $(GUESTS)
 check: all
 	$(Q)scripts/check-scenarios.sh $(B)
 	$(Q)scripts/check-replay.sh $(B)
+	$(Q)CROSSMOD=$(B)/crossmod scripts/readme-table.sh --check
 
 # One after the other even under -j: free-running scenarios want the processors to themselves.
 test: all unit

@@ -5,6 +5,7 @@
  */
 #include "bench.h"
 #include "bench_internal.h"
+#include "clock.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -31,14 +32,6 @@
 #define CHUNKS_MAX	  128u
 
 extern char **environ;
-
-double bench_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 void bench_pin(int core)
 {
@@ -116,7 +109,7 @@ static bool steps_ours(void *state, double amount, struct bench_tally *t, struct
 	struct vcpu *v = vm_vcpu(s->machine->vm, BENCH_VCPU);
 	struct step_report r;
 	struct vcpu_state saved;
-	double start = bench_now();
+	double start = clock_now();
 
 	for (uint32_t i = 0; i < (uint32_t)amount; i++) {
 		vcpu_save(v, &saved);
@@ -124,7 +117,7 @@ static bool steps_ours(void *state, double amount, struct bench_tally *t, struct
 		if (!machine_apply(s->machine, &step, &r, e))
 			return false;
 	}
-	t->seconds += bench_now() - start;
+	t->seconds += clock_now() - start;
 	t->amount += amount;
 	if (s->observation.nviolations || *s->observation.suspect)
 		return err_set(e, ERR_HOST, "a vCPU that nobody disturbs did something illegal");
@@ -134,11 +127,11 @@ static bool steps_ours(void *state, double amount, struct bench_tally *t, struct
 bool bench_steps_raw(void *state, double amount, struct bench_tally *t, struct err *e)
 {
 	struct steps *s = state;
-	double start = bench_now();
+	double start = clock_now();
 
 	if (!bare_steps(vm_vcpu(s->machine->vm, BENCH_VCPU), (uint32_t)amount, e))
 		return false;
-	t->seconds += bench_now() - start;
+	t->seconds += clock_now() - start;
 	t->amount += amount;
 	return true;
 }
@@ -219,11 +212,11 @@ static bool start(const struct bench_env *env,
 	if (pipe2(fd, O_CLOEXEC))
 		return err_sys(e, errno, "pipe");
 	heard.fd = fd[0];
-	begin = bench_now();
+	begin = clock_now();
 	pid = start_child(env, fd[1], e);
 	close(fd[1]);
 	ok = pid > 0 && poll(&heard, 1, START_PATIENCE_MS) == 1 && read(fd[0], &byte, 1) == 1;
-	t->seconds += bench_now() - begin;
+	t->seconds += clock_now() - begin;
 	t->amount += 1;
 	close(fd[0]);
 	if (pid <= 0)

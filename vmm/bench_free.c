@@ -5,6 +5,7 @@
  * Owns that vCPU's thread; must not know how a backend sends an NMI.
  */
 #include "bench_internal.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -202,14 +203,14 @@ static bool watch(const uint64_t *counter, double seconds, struct bench_tally *t
 		struct timespec wait = { .tv_nsec = (long)(slices[i] * 1e9) };
 
 		seen = __atomic_load_n(counter, __ATOMIC_RELAXED);
-		start = bench_now();
+		start = clock_now();
 		nanosleep(&wait, NULL);
 		/* A busy host may not have run it at all. */
 		if (!bare_wait(counter, seen))
 			return err_set(e, ERR_HOST, "the executor's loop does not advance");
 	}
 	t->amount += (double)(__atomic_load_n(counter, __ATOMIC_RELAXED) - seen);
-	t->seconds += bench_now() - start;
+	t->seconds += clock_now() - start;
 	return true;
 }
 
@@ -288,7 +289,7 @@ static bool nmi_ours(void *state, double amount, struct bench_tally *t, struct e
 {
 	struct guest *g = state;
 	const uint64_t *nmis = &g->counts->nmis;
-	double start = bench_now();
+	double start = clock_now();
 
 	for (uint32_t i = 0; i < (uint32_t)amount; i++) {
 		uint64_t seen = __atomic_load_n(nmis, __ATOMIC_RELAXED);
@@ -298,7 +299,7 @@ static bool nmi_ours(void *state, double amount, struct bench_tally *t, struct e
 		if (!bare_wait(nmis, seen))
 			return err_set(e, ERR_HOST, "an NMI was not delivered in time");
 	}
-	t->seconds += bench_now() - start;
+	t->seconds += clock_now() - start;
 	t->amount += amount;
 	return true;
 }
@@ -306,11 +307,11 @@ static bool nmi_ours(void *state, double amount, struct bench_tally *t, struct e
 static bool nmi_raw(void *state, double amount, struct bench_tally *t, struct err *e)
 {
 	struct guest *g = state;
-	double start = bench_now();
+	double start = clock_now();
 
 	if (!bare_nmis(g->vm, BENCH_VCPU, &g->counts->nmis, (uint32_t)amount, e))
 		return false;
-	t->seconds += bench_now() - start;
+	t->seconds += clock_now() - start;
 	t->amount += amount;
 	return true;
 }

@@ -53,8 +53,6 @@ void *bench_steps_begin(const struct bench_env *env, struct err *e);
 bool bench_steps_raw(void *state, double amount, struct bench_tally *t, struct err *e);
 void bench_steps_end(void *state);
 
-double bench_now(void);
-
 /* Put the calling thread on (core). */
 void bench_pin(int core);
 /* Threads started from here on may use every core the figures are measured on. */
