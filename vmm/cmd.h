@@ -15,7 +15,6 @@
 #include "search.h"
 
 struct options {
-	const char *program; /* as it was called */
 	bool json;
 	bool trace;
 	bool all; /* trace every instruction */

@@ -14,6 +14,8 @@
 #include "machine.h"
 #include "search.h"
 
+#define EXPLORE_JOBS_MAX 64u
+
 /*
  * Search every schedule of (s), within (s->explore)'s budgets and bounds, with
  * (jobs) workers, each with a VM of its own. Fills (o): states, transitions,
@@ -21,7 +23,6 @@
  * there is (witness), already replayed. The scenario's own moves and
  * injections are not looked at.
  */
-#define EXPLORE_JOBS_MAX 64u
 bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
 		 struct observation *o, struct schedule *witness, struct quirks *quirks,
 		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,

@@ -174,7 +174,7 @@ static int run_command(const struct command *c, int argc, char **argv)
 {
 	struct argp_option options[sizeof(all_options) / sizeof(all_options[0])] = { 0 };
 	struct argp argp = { options, parse_option, c->args, c->doc, NULL, NULL, NULL };
-	struct options o = { .program = argv[0] };
+	struct options o = { 0 };
 	struct parse p = { c, &o };
 	char name[32];
 	size_t n = 0;

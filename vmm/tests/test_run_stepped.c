@@ -389,3 +389,18 @@ Test(run_stepped, a_replay_with_a_decision_that_is_not_possible_names_it)
 	schedule_fini(&given);
 	rig_tear_down(&r);
 }
+
+/* The planted crash: a vCPU thrown to where nothing is mapped, outside any site. */
+Test(run_stepped, an_exception_outside_any_site_is_a_crash)
+{
+	struct rig r = { 0 };
+
+	rig_set_up(&r, "'protocol': 'naive', 'method': 'stepped', "
+		       "'sites': [{'site': 'nop5_jmp5'}]");
+	vcpu_set_pc(vm_vcpu(r.machine->vm, 1), 0x40000000);
+	for (int i = 0; i < 500 && !r.observation.nviolations; i++)
+		rig_do(&r, ACTION_STEP, 1);
+	cr_assert_eq(r.observation.nviolations, 1);
+	cr_expect_eq(r.observation.violation[0].kind, VIOLATION_CRASH);
+	rig_tear_down(&r);
+}
