@@ -74,11 +74,21 @@ static void user_main(struct cm_cpu *cpu)
 	cm_user_function(CM_USER_DONE, 0);
 }
 
+/* Up later than the others: with interrupts off, and in nobody's mask until it says so. */
+static void come_online(void)
+{
+	if (cm_protocol()->cpu_online)
+		cm_protocol()->cpu_online();
+	cm_set_online();
+}
+
 void cm_start(struct cm_cpu *cpu)
 {
 	cm_door(CM_DOOR_READY);
 	if (cpu->id == 0 && cm_protocol()->prepare)
 		cm_protocol()->prepare();
+	if (!(cm_online() & 1u << cpu->id))
+		come_online();
 	cm_irq_on();
 	cm_door(CM_DOOR_ROLE);
 	if (cpu->cpl == 3) {

@@ -44,7 +44,10 @@ struct cm_protocol {
 	void (*nmi)(struct cm_frame *frame);
 	/* Called on every turn of cm_relax(), that is of any wait loop. */
 	void (*spin)(void);
-	/* On a vCPU that has just come online, before it runs any site. */
+	/*
+	 * On a vCPU that comes up late, interrupts off, before it runs any site
+	 * and, unless the hook calls cm_set_online() itself, before it is online.
+	 */
 	void (*cpu_online)(void);
 	/* For the routine's own use: what distinguishes the variants of one file. */
 	uint32_t variant;
@@ -81,6 +84,9 @@ static inline uint32_t cm_online(void)
 {
 	return *(volatile uint32_t *)&cm_control.online;
 }
+
+/* The caller takes part from here on. */
+void cm_set_online(void);
 
 static inline uint32_t cm_others(void)
 {

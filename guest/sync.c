@@ -34,6 +34,12 @@ void cm_poke_tail(const struct cm_poke *poke)
 		cm_poke8(poke, i, poke->to[i]);
 }
 
+/* Locked: two CPUs may come up at once. */
+void cm_set_online(void)
+{
+	__atomic_fetch_or(&cm_control.online, 1u << cm_cpu_id(), __ATOMIC_SEQ_CST);
+}
+
 void cm_relax(void)
 {
 	if (cm_protocol()->spin)

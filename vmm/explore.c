@@ -14,18 +14,24 @@
 
 _Static_assert(EXPLORE_JOBS_MAX <= GUARD_VMS, "every worker's VM is watched");
 
-#define PROCESS_IPI    16u
-#define PROCESS_NMI    32u
-#define LOCAL_MAX      4096u /* a vCPU that runs on for longer gets a choice point */
-#define REPORT_MAX     2000u /* decisions until the guest says what a mixture did */
-#define FETCHES_MAX    64u
-#define VIOLATION_MARK 1u /* added to enum violation_kind: 0 is none */
+#define PROCESS_IPI	 16u
+#define PROCESS_INJECTED 32u
+#define LOCAL_MAX	 4096u /* a vCPU that runs on for longer gets a choice point */
+#define REPORT_MAX	 2000u /* decisions until the guest says what a mixture did */
+#define FETCHES_MAX	 64u
+#define VIOLATION_MARK	 1u /* added to enum violation_kind: 0 is none */
+
+/* What may still be injected: part of the state. */
+struct budget {
+	uint8_t nmis[CM_MAX_VCPUS];  /* left */
+	uint8_t spent[CM_MAX_VCPUS]; /* unlimited: hit, and nothing of its own done since */
+};
 
 struct explorer {
 	struct machine *m;
 	const struct explore_options *options;
 	struct observation o;
-	uint8_t nmis[CM_MAX_VCPUS]; /* left */
+	struct budget budget;
 	struct insn_access *access; /* per byte of the image, (known) says which are there */
 	bool *known;
 	struct schedule *record; /* following a path: every decision, run-on ones too */
@@ -127,9 +133,30 @@ static bool is_local(struct explorer *x, uint32_t vcpu)
 	return is_private(x, vcpu, address, a.write);
 }
 
+/*
+ * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
+ * executes something of its own, and takes the IPI that it could take. Else no
+ * protocol that waits for anybody could ever end.
+ */
+static void spend(struct explorer *x, const struct action *a)
+{
+	const struct action ipi = { .kind = ACTION_IPI, .vcpu = a->vcpu };
+
+	if (a->kind == ACTION_NMI) {
+		if (x->budget.nmis[a->vcpu] == SCENARIO_NMI_UNLIMITED)
+			x->budget.spent[a->vcpu] = 1;
+		else
+			x->budget.nmis[a->vcpu]--;
+	} else if (vcpu_can_take(vm_vcpu(x->m->vm, a->vcpu), EVENT_NMI) &&
+		   (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
+		x->budget.spent[a->vcpu] = 0;
+	}
+}
+
 static bool decide(struct explorer *x, const struct action *a, struct step_report *r, struct err *e)
 {
 	guard_pet();
+	spend(x, a);
 	if (!machine_apply(x->m, a, r, e))
 		return false;
 	if (x->record)
@@ -171,7 +198,8 @@ static bool start(void *self, struct search_mark *mark, struct err *e)
 
 	/* Ctrl-C is the search's to see, between two states. */
 	guard_watch(x->m->vm, x->m->scenario->vcpus, GUARD_SECONDS, false);
-	memcpy(x->nmis, x->options->nmis, sizeof(x->nmis));
+	memset(&x->budget, 0, sizeof(x->budget));
+	memcpy(x->budget.nmis, x->options->nmis, sizeof(x->budget.nmis));
 	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
 		return false;
 	for (uint32_t i = 0; i < x->m->scenario->vcpus; i++)
@@ -186,26 +214,26 @@ static bool save(void *self, struct search_blob *blob, struct err *e)
 	struct explorer *x = self;
 	size_t size;
 	uint8_t *bytes = machine_pack(x->m, &size);
-	uint8_t *whole = bytes ? realloc(bytes, size + sizeof(x->nmis)) : NULL;
+	uint8_t *whole = bytes ? realloc(bytes, size + sizeof(x->budget)) : NULL;
 
 	if (!whole) {
 		free(bytes);
 		return err_set(e, ERR_HOST, "out of memory");
 	}
-	memcpy(whole + size, x->nmis, sizeof(x->nmis));
+	memcpy(whole + size, &x->budget, sizeof(x->budget));
 	blob->data = whole;
-	blob->size = size + sizeof(x->nmis);
+	blob->size = size + sizeof(x->budget);
 	return true;
 }
 
 static bool load(void *self, const struct search_blob *blob, struct err *e)
 {
 	struct explorer *x = self;
-	size_t size = blob->size - sizeof(x->nmis);
+	size_t size = blob->size - sizeof(x->budget);
 
 	(void)e;
 	machine_unpack(x->m, blob->data, size);
-	memcpy(x->nmis, (const uint8_t *)blob->data + size, sizeof(x->nmis));
+	memcpy(&x->budget, (const uint8_t *)blob->data + size, sizeof(x->budget));
 	return true;
 }
 
@@ -272,10 +300,17 @@ static uint32_t enabled(void *self, struct search_action *list)
 			list[n++] = (struct search_action){ code_of(ACTION_IPI, v, 0),
 							    (uint8_t)(PROCESS_IPI + v), true };
 		a.kind = ACTION_NMI;
-		if (x->nmis[v] && !x->m->cpu[v].nmi_latched && machine_enabled(x->m, &a))
-			list[n++] = (struct search_action){ code_of(ACTION_NMI, v, 0),
-							    (uint8_t)(PROCESS_NMI + v), false };
-		assert(n + FETCHES_MAX + 3 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
+		if (x->budget.nmis[v] && !x->budget.spent[v] && !x->m->cpu[v].nmi_latched &&
+		    machine_enabled(x->m, &a))
+			list[n++] =
+				(struct search_action){ code_of(ACTION_NMI, v, 0),
+							(uint8_t)(PROCESS_INJECTED + v), false };
+		a.kind = ACTION_ONLINE;
+		if (machine_enabled(x->m, &a))
+			list[n++] =
+				(struct search_action){ code_of(ACTION_ONLINE, v, 0),
+							(uint8_t)(PROCESS_INJECTED + v), false };
+		assert(n + FETCHES_MAX + 4 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
 	}
 	return n;
 }
@@ -295,8 +330,6 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 
 		assert(sa->code >> 16 < count);
 		a = fetches[sa->code >> 16];
-	} else if (kind == ACTION_NMI && x->nmis[v] != SCENARIO_NMI_UNLIMITED) {
-		x->nmis[v]--;
 	}
 	if (!decide(x, &a, &r, e))
 		return false;
@@ -363,6 +396,11 @@ static bool make_witness(struct explorer *x, struct search_system *sys,
 	x->record = witness;
 	if (!search_follow(sys, &found->path, e) || (found->violation && !wait_for_report(x, e)))
 		return false;
+	if (found->cycle.count) {
+		schedule_begin_cycle(witness);
+		if (!search_go_on(sys, &found->cycle, e))
+			return false;
+	}
 	x->record = NULL;
 	machine_state_end(x->m);
 	if (!run_replay(x->m, witness, &replayed, NULL, NULL, e))

@@ -20,8 +20,8 @@
  * Search every schedule of (s), within (s->explore)'s budgets and bounds, with
  * (jobs) workers, each with a VM of its own. Fills (o): states, transitions,
  * exhausted; for a violation, deadlock or livelock the schedule that leads
- * there is (witness), already replayed. The scenario's own moves and
- * injections are not looked at.
+ * there is (witness), already replayed; for the latter two with the cycle that
+ * repeats. The scenario's own moves and injections are not looked at.
  */
 bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
 		 struct observation *o, struct schedule *witness, struct quirks *quirks,

@@ -38,7 +38,7 @@ bool machine_finished(const struct machine *m)
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		const struct machine_cpu *c = &m->cpu[i];
 
-		if (!c->dead && (c->ipi_pending || !machine_idle(m, i)))
+		if (!c->dead && !c->offline && (c->ipi_pending || !machine_idle(m, i)))
 			return false;
 	}
 	return true;
@@ -51,8 +51,8 @@ bool machine_enabled(const struct machine *m, const struct action *a)
 	if (a->vcpu >= m->scenario->vcpus)
 		return false;
 	c = &m->cpu[a->vcpu];
-	if (c->dead)
-		return false;
+	if (c->dead || c->offline)
+		return c->offline && a->kind == ACTION_ONLINE;
 	switch (a->kind) {
 	case ACTION_STEP:
 	case ACTION_LATCH:
@@ -62,6 +62,8 @@ bool machine_enabled(const struct machine *m, const struct action *a)
 	case ACTION_NMI:
 	case ACTION_RAISE:
 		return true;
+	case ACTION_ONLINE:
+		return false;
 	}
 	return false;
 }
@@ -118,7 +120,7 @@ static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 	case CM_DOOR_IPI:
 		r->ipi_mask = mailbox->ipi_mask;
 		for (uint32_t i = 0; i < m->scenario->vcpus; i++)
-			if (r->ipi_mask & 1u << i)
+			if (r->ipi_mask & 1u << i && !m->cpu[i].offline)
 				m->cpu[i].ipi_pending = true;
 		mailbox->ipi_mask = 0;
 		break;
@@ -130,6 +132,7 @@ static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 			 "vCPU %u: guest self-check, line %u", vcpu, mailbox->assert_line);
 		m->cpu[vcpu].dead = true;
 		break;
+	case CM_DOOR_ROLE: /* of a vCPU that came online late */
 	case CM_DOOR_DONE:
 		break;
 	default:
@@ -267,6 +270,8 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 		return err_set(e, ERR_INPUT, "vCPU %u cannot do that here: it is %s", a->vcpu,
 			       a->vcpu >= m->scenario->vcpus ? "not there" :
 			       m->cpu[a->vcpu].dead	     ? "dead" :
+			       m->cpu[a->vcpu].offline	     ? "offline" :
+			       a->kind == ACTION_ONLINE	     ? "online already" :
 			       a->kind == ACTION_IPI	     ? "without a deliverable IPI" :
 							       "idle, its role played");
 	r->action = *a;
@@ -289,6 +294,9 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 		break;
 	case ACTION_RAISE:
 		m->cpu[a->vcpu].ipi_pending = true;
+		break;
+	case ACTION_ONLINE:
+		m->cpu[a->vcpu].offline = false;
 		break;
 	}
 	if (!ok)

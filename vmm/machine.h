@@ -32,6 +32,7 @@ struct machine_cpu {
 	bool nmi_latched; /* one NMI waits for the end of NMI masking, as in hardware */
 	bool ipi_pending;
 	bool dead;	 /* triple fault, crash: executes nothing any more */
+	bool offline;	 /* not up yet: executes nothing and takes no event */
 	bool torn;	 /* fetched a mixture; the guest has not said yet what it did */
 	bool overlapped; /* an NMI took the stack of an NMI: what lies below is alive */
 	uint64_t events; /* of the guest's records already judged */
@@ -92,7 +93,7 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e);
 
 /*
  * Is the decision possible now? A step: the vCPU is neither dead nor idle. An
- * IPI: it is pending and interrupts are on. (a->version) is not looked at.
+ * IPI: it is pending and interrupts are on. To an offline vCPU only ACTION_ONLINE is. (a->version) is not looked at.
  */
 bool machine_enabled(const struct machine *m, const struct action *a);
 
@@ -113,7 +114,7 @@ bool machine_at_site(const struct machine *m, uint32_t vcpu);
 
 /* Has played its role and waits in the idle loop. */
 bool machine_idle(const struct machine *m, uint32_t vcpu);
-/* Every vCPU is idle or dead, and no IPI is pending. */
+/* Every vCPU is idle, dead or offline, and no IPI is pending. */
 bool machine_finished(const struct machine *m);
 
 uint64_t machine_pc(const struct machine *m, uint32_t vcpu);

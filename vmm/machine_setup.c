@@ -121,6 +121,8 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
 		vcpu_load(vm_vcpu(m->vm, i), &m->ready[i]);
 	if (!setup_guest(m->vm, m->image, s, m->site, e))
 		return false;
+	for (uint32_t i = 0; i < s->vcpus; i++)
+		m->cpu[i].offline = s->offline & 1u << i;
 	start_fetching(m);
 	/* A vCPU without a role steps from its doorbell into the idle loop proper. */
 	for (uint32_t i = 0; i < s->vcpus; i++)
@@ -156,7 +158,7 @@ void machine_digest(const struct machine *m, char digest[33])
 	XXH3_128bits_reset(state);
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		const struct machine_cpu *c = &m->cpu[i];
-		uint8_t pending[] = { c->nmi_latched, c->ipi_pending, c->dead };
+		uint8_t pending[] = { c->nmi_latched, c->ipi_pending, c->dead, c->offline };
 		struct vcpu_state s;
 
 		vcpu_save(vm_vcpu(m->vm, i), &s);

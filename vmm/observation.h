@@ -65,6 +65,7 @@ struct observation {
 	uint32_t nviolations;	    /* recorded, in the order seen */
 	struct violation violation[OBSERVATION_VIOLATIONS];
 	uint64_t steps;	 /* scheduling decisions taken */
+	uint64_t cycle;	 /* of the steps the last so many lead back to the same state; 0: none */
 	uint64_t stores; /* changes of the patched bytes */
 	uint64_t states; /* explore; 0 elsewhere */
 	uint64_t transitions;

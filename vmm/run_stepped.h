@@ -23,7 +23,10 @@ typedef void (*step_watcher)(void *arg, struct machine *m, const struct step_rep
 bool run_stepped(struct machine *m, struct observation *o, struct schedule *taken,
 		 step_watcher watch, void *arg, struct err *e);
 
-/* Play (given), decision by decision, and stop where it stops. */
+/*
+ * Play (given), decision by decision, and stop where it stops. What repeats is
+ * played until the state comes back: END_REPEATS; or suspect, when it does not.
+ */
 bool run_replay(struct machine *m, const struct schedule *given, struct observation *o,
 		step_watcher watch, void *arg, struct err *e);
 

@@ -16,11 +16,11 @@
 #define VCPUS_DEFAULT	  2u
 #define MAX_STEPS_DEFAULT 20000u
 
-const char *const scenario_keys[] = {
-	"$schema",   "why",	  "source",	   "protocol",	    "sites", "vcpus",	 "method",
-	"patcher",   "executors", "nmi_runs_site", "ipi_runs_site", "fetch", "schedule", "inject",
-	"max_steps", "free",	  "explore",	   "expect",	    NULL
-};
+const char *const scenario_keys[] = { "$schema", "why",	      "source",	       "protocol",
+				      "sites",	 "vcpus",     "method",	       "offline",
+				      "patcher", "executors", "nmi_runs_site", "ipi_runs_site",
+				      "fetch",	 "schedule",  "inject",	       "max_steps",
+				      "free",	 "explore",   "expect",	       NULL };
 
 const struct scenario_form scenario_forms[] = {
 	{ NULL, scenario_keys },
@@ -40,6 +40,7 @@ const size_t scenario_nforms = sizeof(scenario_forms) / sizeof(scenario_forms[0]
 #define ONLY(method) (1u << (method))
 const struct scenario_method_key scenario_method_keys[] = {
 	{ "fetch", ONLY(METHOD_STEPPED) | ONLY(METHOD_EXPLORE) },
+	{ "offline", ONLY(METHOD_STEPPED) | ONLY(METHOD_EXPLORE) },
 	{ "schedule", ONLY(METHOD_STEPPED) },
 	{ "inject", ONLY(METHOD_STEPPED) },
 	{ "max_steps", ONLY(METHOD_STEPPED) },
@@ -209,6 +210,7 @@ static bool read_all(struct scenario *s, const struct image *img, const struct j
 	       jnode_opt_u32(root, "vcpus", 1, CM_MAX_VCPUS, &s->vcpus) &&
 	       jnode_require(root, "sites", &sites) && scenario_read_sites(s, img, &sites) &&
 	       scenario_read_patcher(s, root) && scenario_read_executors(s, root) &&
+	       scenario_read_offline(s, root) &&
 	       jnode_opt_bool(root, "nmi_runs_site", &s->nmi_runs_site) &&
 	       jnode_opt_bool(root, "ipi_runs_site", &s->ipi_runs_site) && read_how(s, img, root) &&
 	       read_expect(s, root);

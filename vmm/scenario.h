@@ -51,7 +51,7 @@ struct forced_chunk {
 	uint32_t index; /* FORCED_INDEX: the number of the store */
 };
 
-enum move_kind { MOVE_RUN, MOVE_FETCH, MOVE_LATCH, MOVE_NMI, MOVE_IPI, MOVE_RAISE };
+enum move_kind { MOVE_RUN, MOVE_FETCH, MOVE_LATCH, MOVE_NMI, MOVE_IPI, MOVE_RAISE, MOVE_ONLINE };
 
 /* One entry of "schedule". */
 struct move {
@@ -115,6 +115,7 @@ struct scenario {
 	struct placement site[CM_MAX_SITES];
 	uint32_t nsites;
 	uint32_t vcpus;
+	uint32_t offline; /* mask: vCPUs that come online when the schedule says so */
 	enum method method;
 	uint32_t patcher;
 	uint32_t patcher_cpl;

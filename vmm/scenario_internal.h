@@ -52,6 +52,7 @@ extern const size_t scenario_nmethod_keys;
 bool scenario_read_vcpu(const struct scenario *s, const struct jnode *n, uint32_t *vcpu);
 
 /* scenario_setup.c: who plays which role, what a fetch returns, a free run's options. */
+bool scenario_read_offline(struct scenario *s, const struct jnode *root);
 bool scenario_read_sites(struct scenario *s, const struct image *img, const struct jnode *n);
 bool scenario_read_patcher(struct scenario *s, const struct jnode *root);
 bool scenario_read_executors(struct scenario *s, const struct jnode *root);

@@ -85,8 +85,8 @@ static bool read_latch(const struct scenario *s, const struct jnode *n, struct m
 
 static bool read_deliver(const struct jnode *n, struct move *m)
 {
-	static const char *const names[] = { "ipi", "nmi", "raised-ipi" };
-	static const enum move_kind kinds[] = { MOVE_IPI, MOVE_NMI, MOVE_RAISE };
+	static const char *const names[] = { "ipi", "nmi", "raised-ipi", "online" };
+	static const enum move_kind kinds[] = { MOVE_IPI, MOVE_NMI, MOVE_RAISE, MOVE_ONLINE };
 	size_t which;
 
 	if (!jnode_choice(n, names, COUNT(names), &which))

@@ -198,6 +198,22 @@ bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 	return read_cpl(&n, &s->executor_cpl) && read_rounds(s, &n, "calls", &s->calls);
 }
 
+/* vCPU 0 prepares the protocol and the patcher has to be there: neither can come late. */
+bool scenario_read_offline(struct scenario *s, const struct jnode *root)
+{
+	struct jnode n;
+
+	if (!jnode_get(root, "offline", &n))
+		return true;
+	if (!read_vcpu_mask(s, &n, 0, &s->offline))
+		return false;
+	if (s->offline & (1u | 1u << s->patcher))
+		return jnode_fail(&n, "vCPU %u %s, so it cannot be offline at first",
+				  s->offline & 1u ? 0 : s->patcher,
+				  s->offline & 1u ? "prepares the protocol" : "is the patcher");
+	return true;
+}
+
 /* ---- fetch ---- */
 
 const char *const scenario_fetch_keys[] = {

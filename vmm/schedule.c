@@ -20,7 +20,7 @@
 #define VERSION_MAX (ACTION_OLDEST - 1)
 
 /* The letter of each kind, by enum action_kind. */
-static const char kind_letters[] = "slnir";
+static const char kind_letters[] = "slniro";
 
 void schedule_fini(struct schedule *s)
 {
@@ -36,6 +36,13 @@ void schedule_add(struct schedule *s, const struct action *a)
 		assert(s->action);
 	}
 	s->action[s->count++] = *a;
+}
+
+void schedule_begin_cycle(struct schedule *s)
+{
+	assert(!s->repeats);
+	s->repeats = true;
+	s->cycle = s->count;
 }
 
 bool action_equal(const struct action *a, const struct action *b)
@@ -65,13 +72,19 @@ char *schedule_encode(const struct schedule *s)
 
 	assert(out);
 	for (size_t i = 0; i < s->count; i += repeat) {
+		size_t end = s->repeats && i < s->cycle ? s->cycle : s->count;
+
 		repeat = 1;
-		while (i + repeat < s->count && action_equal(&s->action[i], &s->action[i + repeat]))
+		while (i + repeat < end && action_equal(&s->action[i], &s->action[i + repeat]))
 			repeat++;
 		if (i)
 			fputc(' ', out);
+		if (s->repeats && i == s->cycle)
+			fputs("( ", out);
 		encode_action(out, &s->action[i], repeat);
 	}
+	if (s->repeats && s->cycle < s->count)
+		fputs(" )", out);
 	if (fclose(out) || !text)
 		assert(!"memory for a schedule's text");
 	return text;
@@ -131,37 +144,69 @@ static bool decode_word(const char *p, const char *end, struct action *a, uint32
 	return p == end;
 }
 
+/* A word that does not parse, as an error. */
+static bool bad_word(unsigned int word, const char *p, const char *end, const char *what,
+		     struct err *e)
+{
+	return err_set(e, ERR_INPUT, "schedule: word %u, '%.*s', %s", word,
+		       (int)(end - p > 60 ? 60 : end - p), p, what);
+}
+
+/* "(" begins what repeats for ever, ")" ends it and the text. */
+static bool decode_bracket(struct schedule *s, const char *p, bool *open, const char **problem)
+{
+	if (*p == '(' && !s->repeats) {
+		schedule_begin_cycle(s);
+		*open = true;
+	} else if (*p == ')' && *open && s->count > s->cycle) {
+		*open = false;
+	} else {
+		*problem = "is out of place: one ( decisions ), the last of a schedule, repeats";
+	}
+	return !*problem;
+}
+
+static bool decode_decision(struct schedule *s, const char *p, const char *end, bool closed,
+			    const char **problem)
+{
+	struct action a;
+	uint32_t repeat;
+
+	if (closed)
+		*problem = "follows what repeats for ever";
+	else if (!decode_word(p, end, &a, &repeat))
+		*problem = "is not a decision such as 0s, 0s*37, 1s@0,2,2, 1l, 1n, 1i, 1r or 1o "
+			   "(vCPU below 16, at most 10000000 times)";
+	else if (repeat > REPEAT_MAX - s->count)
+		*problem = "makes it longer than 10000000 decisions";
+	else
+		while (repeat--)
+			schedule_add(s, &a);
+	return !*problem;
+}
+
+_Static_assert(CM_MAX_VCPUS == 16 && REPEAT_MAX == 10000000, "the messages say so");
+
 bool schedule_decode(struct schedule *s, const char *text, struct err *e)
 {
 	static const char blanks[] = " \t\r\n";
-	const char *p, *end;
+	const char *p, *end, *problem = NULL;
 	unsigned int word = 0;
+	bool open = false, ok = true;
 
 	memset(s, 0, sizeof(*s));
-	for (p = text + strspn(text, blanks); *p; p = end + strspn(end, blanks)) {
-		struct action a;
-		uint32_t repeat;
-
+	for (p = text + strspn(text, blanks); *p && ok; p = end + strspn(end, blanks)) {
 		word++;
 		end = p + strcspn(p, blanks);
-		if (!decode_word(p, end, &a, &repeat)) {
-			schedule_fini(s);
-			return err_set(e, ERR_INPUT,
-				       "schedule: word %u, '%.*s', is not a decision such as 0s, "
-				       "0s*37, 1s@0,2,2, 1l, 1n, 1i or 1r (vCPU below %u, "
-				       "at most %u times)",
-				       word, (int)(end - p > 60 ? 60 : end - p), p, CM_MAX_VCPUS,
-				       REPEAT_MAX);
-		}
-		if (repeat > REPEAT_MAX - s->count) {
-			schedule_fini(s);
-			return err_set(e, ERR_INPUT,
-				       "schedule: word %u, '%.*s', makes it longer than %u "
-				       "decisions",
-				       word, (int)(end - p > 60 ? 60 : end - p), p, REPEAT_MAX);
-		}
-		while (repeat--)
-			schedule_add(s, &a);
+		ok = end == p + 1 && strchr("()", *p) ?
+			     decode_bracket(s, p, &open, &problem) :
+			     decode_decision(s, p, end, s->repeats && !open, &problem);
+		if (!ok)
+			bad_word(word, p, end, problem, e);
 	}
-	return true;
+	if (ok && open)
+		ok = err_set(e, ERR_INPUT, "schedule: the bracket is not closed");
+	if (!ok)
+		schedule_fini(s);
+	return ok;
 }

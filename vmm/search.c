@@ -335,13 +335,11 @@ void search_fini(struct search_result *result)
 	*result = (struct search_result){ 0 };
 }
 
-bool search_follow(struct search_system *s, const struct search_path *path, struct err *e)
+bool search_go_on(struct search_system *s, const struct search_path *path, struct err *e)
 {
 	struct search_action list[SEARCH_ACTIONS_MAX];
 	struct search_mark mark;
 
-	if (!s->start(s->self, &mark, e))
-		return false;
 	for (size_t i = 0; i < path->count; i++) {
 		uint32_t count = s->enabled(s->self, list);
 
@@ -352,4 +350,11 @@ bool search_follow(struct search_system *s, const struct search_path *path, stru
 			return err_prefix(e, "decision %zu: ", i);
 	}
 	return true;
+}
+
+bool search_follow(struct search_system *s, const struct search_path *path, struct err *e)
+{
+	struct search_mark mark;
+
+	return s->start(s->self, &mark, e) && search_go_on(s, path, e);
 }

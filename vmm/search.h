@@ -111,7 +111,9 @@ bool search_run(struct search_system *const *systems, uint32_t jobs,
 		struct search_result *result, struct err *e);
 void search_fini(struct search_result *result);
 
-/* Follow (path) from the start; leaves the system in the last state. */
+/* Follow (path) from where the system is; leaves it in the last state. */
+bool search_go_on(struct search_system *s, const struct search_path *path, struct err *e);
+/* The same from the start. */
 bool search_follow(struct search_system *s, const struct search_path *path, struct err *e);
 
 #endif

@@ -44,7 +44,7 @@ static void write_control(struct vm *vm, const struct image *image, const struct
 	*c = (struct cm_control){
 		.protocol = s->protocol->address,
 		.vcpus = s->vcpus,
-		.online = (1u << s->vcpus) - 1,
+		.online = ((1u << s->vcpus) - 1) & ~s->offline,
 		.sites = s->nsites,
 		.batch = s->batch,
 		.pokes = s->pokes,
@@ -95,6 +95,8 @@ bool setup_guest(struct vm *vm, const struct image *image, const struct scenario
 		struct cm_cpu *cpu = setup_mailbox(vm, image, i);
 
 		write_mailbox(cpu, i, s);
+		if (s->offline & 1u << i)
+			continue;
 		if (!run_to(vm, i, CM_DOOR_ROLE, e))
 			return false;
 		if (cpu->role == CM_ROLE_IDLE && !run_to(vm, i, CM_DOOR_DONE, e))

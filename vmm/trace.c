@@ -474,6 +474,7 @@ static void name_deed(struct machine *m, const struct step_report *r, char *buf,
 		[ACTION_NMI] = "(NMI)",
 		[ACTION_IPI] = "(IPI)",
 		[ACTION_RAISE] = "(IPI raised)",
+		[ACTION_ONLINE] = "(comes online)",
 	};
 
 	if (r->action.kind == ACTION_STEP)
@@ -488,7 +489,7 @@ static void print_line(struct trace *t, struct machine *m, const struct step_rep
 	char place[96], deed[96];
 	int used;
 
-	assert(r->action.kind <= ACTION_RAISE);
+	assert(r->action.kind <= ACTION_ONLINE);
 	name_deed(m, r, deed, sizeof(deed));
 	fprintf(t->out, "%6" PRIu64 "  ", r->number);
 	print_lanes(t, m, r->action.vcpu);

@@ -160,6 +160,11 @@ static enum verdict of_early_end(const struct observation *o, struct out *out)
 		return say(out, VERDICT_INCONCLUSIVE,
 			   "the bound on steps ended it after %" PRIu64 " decisions", o->steps);
 	case END_REPEATS:
+		if (o->cycle)
+			return say(out, VERDICT_INCONCLUSIVE,
+				   "after %" PRIu64 " decisions the last %" PRIu64
+				   " have led back to the same state: they can repeat for ever",
+				   o->steps, o->cycle);
 		return say(out, VERDICT_INCONCLUSIVE,
 			   "the same state came back after %" PRIu64
 			   " decisions: with everybody in turn this run never ends",
@@ -194,6 +199,15 @@ static enum verdict of_free_silence(const struct observation *o, struct out *out
 		   s.executions, s.transitions, ppm(high, to));
 }
 
+/* The cycle of a deadlock or livelock, when there is one. */
+static const char *and_for_ever(const struct observation *o, char buf[64])
+{
+	buf[0] = '\0';
+	if (o->cycle)
+		snprintf(buf, 64, "; the last %" PRIu64 " can repeat for ever", o->cycle);
+	return buf;
+}
+
 enum verdict verdict_of_violation(uint32_t kind)
 {
 	assert(kind < VIOLATIONS);
@@ -203,6 +217,7 @@ enum verdict verdict_of_violation(uint32_t kind)
 enum verdict verdict_of(const struct observation *o, char *reason, unsigned int size)
 {
 	struct out out = { reason, size };
+	char cycle[64];
 
 	if (o->suspect[0])
 		return say(&out, VERDICT_SUSPECT, "%s", o->suspect);
@@ -223,15 +238,15 @@ enum verdict verdict_of(const struct observation *o, char *reason, unsigned int 
 		return of_early_end(o, &out);
 	if (o->deadlock)
 		return say(&out, VERDICT_DEADLOCK,
-			   "from the state after %" PRIu64
-			   " decisions no role can be played to its end any more",
-			   o->steps);
+			   "after %" PRIu64
+			   " decisions no role can be played to its end any more%s",
+			   o->steps, and_for_ever(o, cycle));
 	if (o->livelock)
 		return say(&out, VERDICT_LIVELOCK,
-			   "after %" PRIu64
-			   " decisions there is a cycle, fair to every vCPU and IPI, "
-			   "on which the roles never end although they could",
-			   o->steps);
+			   "%" PRIu64
+			   " decisions lead into a cycle, fair to every vCPU and IPI, on "
+			   "which the roles never end although they could%s",
+			   o->steps, and_for_ever(o, cycle));
 	if (o->exhausted)
 		return say(&out, VERDICT_SAFE,
 			   "every schedule was tried: %" PRIu64 " states, %" PRIu64 " transitions",
