@@ -105,6 +105,36 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 void cm_poke_head(const struct cm_poke *poke);
 void cm_poke_tail(const struct cm_poke *poke);
 
+/* A byte of a site as it stands in memory, through the alias. */
+uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
+/* Compare and exchange it: (from) becomes (to). Locked; whether it was (from). */
+bool cm_text8_cmpxchg(const struct cm_poke *poke, uint32_t offset, uint8_t from, uint8_t to);
+
+/*
+ * Locked read-modify-write of a 32-bit variable; the value before. x86: a full
+ * memory barrier, but not serialising.
+ */
+static inline uint32_t cm_cmpxchg32(uint32_t *variable, uint32_t from, uint32_t to)
+{
+	__atomic_compare_exchange_n(variable, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return from;
+}
+
+static inline uint32_t cm_fetch_and32(uint32_t *variable, uint32_t mask)
+{
+	return __atomic_fetch_and(variable, mask, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t cm_fetch_or32(uint32_t *variable, uint32_t mask)
+{
+	return __atomic_fetch_or(variable, mask, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
+{
+	return __atomic_fetch_add(variable, value, __ATOMIC_SEQ_CST);
+}
+
 /* One turn of a wait loop. */
 void cm_relax(void);
 

@@ -16,6 +16,17 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value)
 	__asm__ volatile("movl %1, (%0)" ::"r"(poke->site->alias + offset), "r"(value) : "memory");
 }
 
+uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset)
+{
+	return *(const volatile uint8_t *)(poke->site->alias + offset);
+}
+
+bool cm_text8_cmpxchg(const struct cm_poke *poke, uint32_t offset, uint8_t from, uint8_t to)
+{
+	return __atomic_compare_exchange_n((uint8_t *)(poke->site->alias + offset), &from, to,
+					   false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 void cm_poke_head(const struct cm_poke *poke)
 {
 	cm_poke8(poke, 0, poke->to[0]);
@@ -37,7 +48,7 @@ void cm_poke_tail(const struct cm_poke *poke)
 /* Locked: two CPUs may come up at once. */
 void cm_set_online(void)
 {
-	__atomic_fetch_or(&cm_control.online, 1u << cm_cpu_id(), __ATOMIC_SEQ_CST);
+	cm_fetch_or32(&cm_control.online, 1u << cm_cpu_id());
 }
 
 void cm_relax(void)

@@ -70,6 +70,8 @@ static struct pick choose(struct rig *r, uint32_t *seed)
 		p.action.kind = next_random(seed) % 4 ? ACTION_STEP : ACTION_IPI;
 		if (next_random(seed) % 97 == 0)
 			p.action.kind = ACTION_NMI;
+		if (next_random(seed) % 97 == 0)
+			p.action.kind = ACTION_ONLINE;
 		if (!machine_enabled(r->machine, &p.action))
 			continue;
 		if (p.action.kind == ACTION_STEP)
@@ -101,7 +103,7 @@ static uint32_t wander(struct rig *r, uint32_t *seed, struct pick *taken, uint32
 #define SHAPE                                                                       \
 	"'protocol': 'int3_fixup_a0', 'method': 'stepped', 'nmi_runs_site': true, " \
 	"'sites': [{'site': 'nop5_jmp5', 'at': 'cross-line'}], 'vcpus': 3, "        \
-	"'executors': {'cpl': %d}, 'fetch': {'model': '%s'}"
+	"'offline': [2], 'executors': {'cpl': %d}, 'fetch': {'model': '%s'}"
 
 static void comes_back(int cpl, const char *model, uint32_t seed)
 {
@@ -254,6 +256,36 @@ Test(explore, the_reduction_changes_no_verdict)
 			     plain.observation.violation[0].kind);
 		cr_expect_lt(reduced.observation.states, plain.observation.states);
 	}
+}
+
+/*
+ * One that comes up while a poke is in flight may be in no mask when it has
+ * fetched the old bytes. It is in that of the last sync if it ran the site before.
+ */
+Test(explore, a_vcpu_that_comes_online_in_between)
+{
+	finds(VERDICT_SAFE, EVERY("int3_fixup_a0", "nop5_jmp5", "sc", ", 'offline': [1]"));
+	finds(VERDICT_TORN, EVERY("int3_fixup_a0", "nop5_jmp5", "stale", ", 'offline': [1]"));
+}
+
+/* The witness goes round: stem, then what repeats, and replay has seen the state come back. */
+static void goes_round(enum verdict verdict, const char *json)
+{
+	struct found f = explore(2, false, json);
+
+	cr_expect_eq(f.verdict, verdict, "%s: %s", verdict_name(f.verdict), json);
+	cr_expect_gt(f.observation.cycle, 0, "%s", json);
+	cr_expect_lt(f.observation.cycle, f.decisions, "%s", json);
+}
+
+Test(explore, deadlock_and_livelock_end_in_a_cycle)
+{
+	goes_round(VERDICT_DEADLOCK,
+		   EVERY("cpumask_wait", "nop5_jmp5", "sc",
+			 ", 'nmi_runs_site': true, 'explore': {'nmi': {'0': 1}}"));
+	goes_round(VERDICT_LIVELOCK,
+		   EVERY("five_state", "nop5_jmp5", "sc",
+			 ", 'nmi_runs_site': true, 'explore': {'nmi': {'0': 'unlimited'}}"));
 }
 
 Test(explore, the_number_of_workers_changes_nothing)

@@ -36,6 +36,9 @@ Test(schedule, canonical)
 	assert_canonical("0s 1s 0s*2 1n*2", 6);
 	assert_canonical("0s@0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", 1);
 	assert_canonical("0s*10000000", 10000000);
+	assert_canonical("2o 1s", 2);
+	assert_canonical("0s*5 ( 0s 1s*2 )", 8);
+	assert_canonical("( 1s )", 1);
 }
 
 /* What is accepted without being canonical. */
@@ -73,6 +76,23 @@ Test(schedule, fields)
 	cr_assert_eq(s.action[4].kind, ACTION_RAISE);
 	cr_assert_eq(s.action[4].nversions, 0);
 	schedule_fini(&s);
+}
+
+/* The stem ends where the bracket opens, also between equal decisions. */
+Test(schedule, a_cycle)
+{
+	struct schedule s;
+	struct err e;
+
+	cr_assert(schedule_decode(&s, "1s*3 ( 1s*2 0i )", &e), "%s", e.text);
+	cr_expect_eq(s.count, 6);
+	cr_expect(s.repeats);
+	cr_expect_eq(s.cycle, 3);
+	schedule_fini(&s);
+	cr_expect_not(s.repeats);
+	cr_assert_not(schedule_decode(&s, "1s ( 0s", &e));
+	cr_expect_str_eq(e.text, "schedule: the bracket is not closed");
+	cr_expect_null(s.action);
 }
 
 /* (text) is refused for its word number (word), which is (bad). */
@@ -122,6 +142,12 @@ Test(schedule, rejects)
 	}
 	assert_rejects("0s@1 ,2", 2, ",2");
 	assert_rejects("0s *2", 2, "*2");
+	assert_rejects("0s ( )", 3, ")");
+	assert_rejects("0s )", 2, ")");
+	assert_rejects("0s ( 1s ) 0s", 5, "0s");
+	assert_rejects("( 0s ( 1s ) )", 3, "(");
+	assert_rejects("( 0s ) ( 1s )", 4, "(");
+	assert_rejects("( 0s ) )", 4, ")");
 	assert_rejects("0s@0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", 1,
 		       "0s@0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16");
 }
