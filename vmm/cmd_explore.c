@@ -175,8 +175,11 @@ static int explore(const struct options *o, const struct image *img, const char 
 	}
 	if (ok && o->json)
 		status = cmd_print(report_line(r), 0);
-	else if (ok)
+	else if (ok) {
 		report_table(stdout, r, 1, isatty(STDOUT_FILENO));
+		if (r->observation.exhausted)
+			report_coverage(stdout, r);
+	}
 	if (!ok)
 		status = cmd_fail(&e);
 	else if (!status)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* explore.c - moves, reduction, and a witness that has been replayed. Sees no KVM. */
+/* explore.c - moves, and a witness that has been replayed. Sees no KVM. */
 #include "explore.h"
 
 #include <assert.h>
@@ -8,6 +8,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "coverage.h"
+#include "explore_local.h"
 #include "guard.h"
 #include "machine_state.h"
 #include "run_stepped.h"
@@ -32,106 +34,12 @@ struct explorer {
 	const struct explore_options *options;
 	struct observation o;
 	struct budget budget;
-	struct insn_access *access; /* per byte of the image, (known) says which are there */
-	bool *known;
-	struct schedule *record; /* following a path: every decision, run-on ones too */
-	bool unsound;		 /* a vCPU reached into another's stack: reduction is unsound */
+	struct local *local;
+	uint8_t *executed;	   /* per byte of the image: an instruction there was */
+	struct stretch stretch;	   /* scratch */
+	struct search_blob packed; /* the state it is in, once it was asked for */
+	struct schedule *record;   /* following a path: every decision, run-on ones too */
 };
-
-static bool in_range(uint64_t address, uint64_t start, uint64_t size)
-{
-	return address - start < size;
-}
-
-static bool is_read_only(const struct image *img, uint64_t address)
-{
-	for (size_t i = 0; i < img->nsegments; i++)
-		if (in_range(address, img->segments[i].address, img->segments[i].size))
-			return !img->segments[i].write;
-	return false;
-}
-
-/*
- * What the run is to do is written before it starts and only read then: the
- * control block, but for who is online and how far each site's pokes are.
- */
-static bool is_fixed(const struct image *img, uint64_t address)
-{
-	uint64_t offset = address - img->abi.control;
-	uint64_t site = offset - offsetof(struct cm_control, site);
-
-	if (offset >= sizeof(struct cm_control) ||
-	    in_range(offset, offsetof(struct cm_control, online), sizeof(uint32_t)))
-		return false;
-	return offset < offsetof(struct cm_control, site) ||
-	       !in_range(site % sizeof(struct cm_site), offsetof(struct cm_site, started),
-			 2 * sizeof(uint32_t));
-}
-
-/*
- * Can nobody else notice an access of (vcpu) to (address)? Its own stacks,
- * mailbox and statistics; data that nobody writes. That nobody does is watched:
- * (unsound) is set by the first who touches another's stack or writes what is fixed.
- */
-static bool is_private(struct explorer *x, uint32_t vcpu, uint64_t address, bool write)
-{
-	const struct cm_abi *abi = &x->m->image->abi;
-	const uint64_t stacks = (uint64_t)CM_STACKS * CM_STACK_SIZE;
-
-	if (in_range(address, abi->stacks, CM_MAX_VCPUS * stacks)) {
-		bool own = in_range(address, abi->stacks + vcpu * stacks, stacks);
-
-		x->unsound |= !own;
-		return own;
-	}
-	if (is_fixed(x->m->image, address)) {
-		x->unsound |= write;
-		return !write;
-	}
-	return in_range(address, abi->cpu + vcpu * sizeof(struct cm_cpu), sizeof(struct cm_cpu)) ||
-	       in_range(address, abi->counts + vcpu * sizeof(struct cm_counts),
-			sizeof(struct cm_counts)) ||
-	       is_read_only(x->m->image, address);
-}
-
-static struct insn_access access_at(struct explorer *x, uint64_t pc)
-{
-	const struct image *img = x->m->image;
-	uint64_t offset = pc - CM_IMAGE_BASE;
-	uint64_t size;
-
-	if (pc < CM_IMAGE_BASE || offset >= img->memory_size)
-		return (struct insn_access){ .reach = REACH_OTHER };
-	if (!x->known[offset]) {
-		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
-								     INSN_LENGTH_MAX;
-		x->access[offset] = insn_access(&x->m->decoder, img->memory + offset, size, pc);
-		x->known[offset] = true;
-	}
-	return x->access[offset];
-}
-
-/* Can nobody else notice when (vcpu) executes its next instruction? */
-static bool is_local(struct explorer *x, uint32_t vcpu)
-{
-	const struct vcpu *v = vm_vcpu(x->m->vm, vcpu);
-	struct insn_access a;
-	uint64_t address;
-
-	if (machine_at_site(x->m, vcpu))
-		return false;
-	a = access_at(x, vcpu_pc(v));
-	if (a.reach != REACH_MEMORY)
-		return a.reach == REACH_OWN;
-	address = (uint64_t)a.displacement;
-	if (a.base != INSN_NO_REGISTER)
-		address += vcpu_register(v, a.base);
-	if (a.index != INSN_NO_REGISTER)
-		address += vcpu_register(v, a.index) * a.scale;
-	if (a.segment)
-		address += vcpu_segment_base(v);
-	return is_private(x, vcpu, address, a.write);
-}
 
 /*
  * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
@@ -153,14 +61,51 @@ static void spend(struct explorer *x, const struct action *a)
 	}
 }
 
+static void mark_executed(struct explorer *x, uint64_t pc)
+{
+	if (pc - CM_IMAGE_BASE < x->m->image->memory_size)
+		x->executed[pc - CM_IMAGE_BASE] = 1;
+}
+
 static bool decide(struct explorer *x, const struct action *a, struct step_report *r, struct err *e)
 {
 	guard_pet();
 	spend(x, a);
 	if (!machine_apply(x->m, a, r, e))
 		return false;
+	if (r->executed)
+		mark_executed(x, r->pc);
 	if (x->record)
 		schedule_add(x->record, &r->action);
+	return true;
+}
+
+/* A whole stretch in one go; not while the decisions are written down, one by one. */
+static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, bool *ran, struct err *e)
+{
+	const struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
+	struct stretch *s = &x->stretch;
+	uint64_t stop[VCPU_STOPS_MAX], end;
+	struct step_report r;
+
+	*ran = !x->record && !x->options->no_reduction && !machine_at_site(x->m, vcpu) &&
+	       local_stretch(x->local, vcpu, any, s);
+	if (!*ran)
+		return true;
+	for (uint32_t i = 0; i < s->paths; i++)
+		stop[i] = s->path[i].end;
+	guard_pet();
+	spend(x, &step);
+	if (!machine_run(x->m, vcpu, stop, s->paths, &r, e))
+		return false;
+	end = machine_pc(x->m, vcpu);
+	for (uint32_t i = 0; i < s->paths; i++) {
+		if (s->path[i].end != end)
+			continue;
+		for (uint32_t k = 0; k < s->path[i].count; k++)
+			mark_executed(x, s->path[i].pc[k]);
+		machine_ran(x->m, s->path[i].count);
+	}
 	return true;
 }
 
@@ -169,11 +114,18 @@ static bool run_on(struct explorer *x, uint32_t vcpu, struct err *e)
 {
 	struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 	struct step_report r;
+	bool ran;
 
 	if (x->options->no_reduction)
 		return true;
 	for (uint32_t i = 0; i < LOCAL_MAX && !x->o.nviolations; i++) {
-		if (!machine_enabled(x->m, &step) || !is_local(x, vcpu))
+		if (!machine_enabled(x->m, &step))
+			return true;
+		if (!run_stretch(x, vcpu, false, &ran, e))
+			return false;
+		if (ran)
+			continue;
+		if (!local_is(x->local, vcpu))
 			return true;
 		if (!decide(x, &step, &r, e))
 			return false;
@@ -192,12 +144,20 @@ static void mark_state(const struct explorer *x, const struct step_report *r,
 		mark->violation = VIOLATION_MARK + VIOLATION_TORN;
 }
 
+/* The machine is about to move. */
+static void unpack(struct explorer *x)
+{
+	free(x->packed.data);
+	x->packed = (struct search_blob){ 0 };
+}
+
 static bool start(void *self, struct search_mark *mark, struct err *e)
 {
 	struct explorer *x = self;
 
 	/* Ctrl-C is the search's to see, between two states. */
 	guard_watch(x->m->vm, x->m->scenario->vcpus, GUARD_SECONDS, false);
+	unpack(x);
 	memset(&x->budget, 0, sizeof(x->budget));
 	memcpy(x->budget.nmis, x->options->nmis, sizeof(x->budget.nmis));
 	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
@@ -209,20 +169,33 @@ static bool start(void *self, struct search_mark *mark, struct err *e)
 	return true;
 }
 
-static bool save(void *self, struct search_blob *blob, struct err *e)
+/* The state as bytes, packed once: the search asks for the hash, and often for the bytes too. */
+static bool pack(struct explorer *x, struct err *e)
 {
-	struct explorer *x = self;
 	size_t size;
-	uint8_t *bytes = machine_pack(x->m, &size);
-	uint8_t *whole = bytes ? realloc(bytes, size + sizeof(x->budget)) : NULL;
+	uint8_t *bytes, *whole;
 
+	if (x->packed.data)
+		return true;
+	bytes = machine_pack(x->m, &size);
+	whole = bytes ? realloc(bytes, size + sizeof(x->budget)) : NULL;
 	if (!whole) {
 		free(bytes);
 		return err_set(e, ERR_HOST, "out of memory");
 	}
 	memcpy(whole + size, &x->budget, sizeof(x->budget));
-	blob->data = whole;
-	blob->size = size + sizeof(x->budget);
+	x->packed = (struct search_blob){ whole, size + sizeof(x->budget) };
+	return true;
+}
+
+static bool save(void *self, struct search_blob *blob, struct err *e)
+{
+	struct explorer *x = self;
+
+	if (!pack(x, e))
+		return false;
+	*blob = x->packed;
+	x->packed = (struct search_blob){ 0 };
 	return true;
 }
 
@@ -232,6 +205,7 @@ static bool load(void *self, const struct search_blob *blob, struct err *e)
 	size_t size = blob->size - sizeof(x->budget);
 
 	(void)e;
+	unpack(x);
 	machine_unpack(x->m, blob->data, size);
 	memcpy(&x->budget, (const uint8_t *)blob->data + size, sizeof(x->budget));
 	return true;
@@ -239,13 +213,12 @@ static bool load(void *self, const struct search_blob *blob, struct err *e)
 
 static void hash(void *self, uint64_t out[2])
 {
-	struct search_blob blob = { 0 };
+	struct explorer *x = self;
 	XXH128_hash_t h;
 
-	if (!save(self, &blob, NULL))
+	if (!pack(x, NULL))
 		abort(); /* out of memory: nothing here can go on */
-	h = XXH3_128bits(blob.data, blob.size);
-	free(blob.data);
+	h = XXH3_128bits(x->packed.data, x->packed.size);
 	out[0] = h.low64;
 	out[1] = h.high64;
 }
@@ -322,16 +295,20 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	uint32_t kind = sa->code & 0xff, v = sa->code >> 8 & 0xff;
 	struct action a = { .kind = (uint8_t)kind, .vcpu = (uint8_t)v };
 	struct action fetches[FETCHES_MAX];
-	struct step_report r;
+	struct step_report r = { 0 };
+	bool ran = false;
 
+	unpack(x);
 	machine_forget(x->m);
-	if (kind == ACTION_STEP) {
+	if (kind == ACTION_STEP && !run_stretch(x, v, true, &ran, e))
+		return false;
+	if (kind == ACTION_STEP && !ran) {
 		uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
 
 		assert(sa->code >> 16 < count);
 		a = fetches[sa->code >> 16];
 	}
-	if (!decide(x, &a, &r, e))
+	if (!ran && !decide(x, &a, &r, e))
 		return false;
 	mark_state(x, &r, mark);
 	if (mark->violation)
@@ -347,8 +324,9 @@ static void explorer_free(struct explorer *x)
 	if (!x)
 		return;
 	machine_free(x->m);
-	free(x->access);
-	free(x->known);
+	local_free(x->local);
+	unpack(x);
+	free(x->executed);
 	free(x);
 }
 
@@ -357,15 +335,18 @@ static struct explorer *explorer_new(const struct image *image, const struct sce
 {
 	struct explorer *x = calloc(1, sizeof(*x));
 
-	if (x) {
-		x->options = &s->explore;
-		x->access = calloc(image->memory_size, sizeof(*x->access));
-		x->known = calloc(image->memory_size, sizeof(*x->known));
-	}
-	if (!x || !x->access || !x->known)
+	if (!x) {
 		err_set(e, ERR_HOST, "out of memory");
-	else if ((x->m = machine_new(image, s, e)))
+		return NULL;
+	}
+	x->options = &s->explore;
+	x->m = machine_new(image, s, e);
+	x->local = x->m ? local_new(x->m, e) : NULL;
+	x->executed = calloc(1, image->memory_size);
+	if (x->local && x->executed)
 		return x;
+	if (!x->executed)
+		err_set(e, ERR_HOST, "out of memory");
 	explorer_free(x);
 	return NULL;
 }
@@ -415,7 +396,7 @@ static bool make_witness(struct explorer *x, struct search_system *sys,
 	return true;
 }
 
-static void report(const struct search_result *found, const struct explorer *x,
+static void report(const struct search_result *found, const struct explorer *x, bool unsound,
 		   struct observation *o)
 {
 	o->explored = true;
@@ -432,7 +413,7 @@ static void report(const struct search_result *found, const struct explorer *x,
 		o->end = END_VIOLATION;
 	else
 		o->end = found->end == SEARCH_BOUND ? END_STEPS : END_INTERRUPTED;
-	if (x->unsound && !x->options->no_reduction)
+	if (unsound && !x->options->no_reduction)
 		snprintf(o->suspect, sizeof(o->suspect),
 			 "a vCPU touched what the reduction takes for another's own, or for "
 			 "fixed: use --no-reduction");
@@ -460,6 +441,19 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 	return true;
 }
 
+/* What any of them executed, into the first's. */
+static void cover(struct team *t, struct observation *o)
+{
+	struct explorer *first = t->explorer[0];
+	const struct image *img = first->m->image;
+
+	for (uint32_t i = 1; i < t->count; i++)
+		for (size_t k = 0; k < img->memory_size; k++)
+			first->executed[k] |= t->explorer[i]->executed[k];
+	coverage_of(img, first->m->scenario->protocol, &first->m->decoder, first->executed,
+		    &o->coverage);
+}
+
 static bool search_team(struct team *t, const struct search_bounds *bounds, struct quirks *quirks,
 			bool (*progress)(void *arg, const struct search_progress *p), void *arg,
 			struct observation *o, struct schedule *witness, struct err *e)
@@ -467,7 +461,7 @@ static bool search_team(struct team *t, const struct search_bounds *bounds, stru
 	struct explorer *first = t->explorer[0];
 	struct search_result found = { 0 };
 	uint64_t executed = 0;
-	bool ok;
+	bool ok, unsound = false;
 
 	assert(first);
 	*quirks = *vm_quirks(first->m->vm);
@@ -475,13 +469,15 @@ static bool search_team(struct team *t, const struct search_bounds *bounds, stru
 	guard_release();
 	for (uint32_t i = 0; i < t->count; i++) {
 		executed += t->explorer[i]->m->steps;
-		first->unsound |= t->explorer[i]->unsound;
+		unsound |= local_unsound(t->explorer[i]->local);
 	}
 	if (ok && (found.violation || found.deadlock || found.livelock))
 		ok = make_witness(first, t->systems[0], &found, o, witness, e);
 	if (ok)
-		report(&found, first, o);
+		report(&found, first, unsound, o);
 	o->executed = executed;
+	if (ok)
+		cover(t, o);
 	search_fini(&found);
 	return ok;
 }

@@ -229,18 +229,49 @@ bool insn_direct_target(struct insn_decoder *d, const uint8_t *bytes, size_t siz
 	return true;
 }
 
+/* By number, in every width a general register has; AH to BH are the second bytes of the first. */
+static const x86_reg general[][4] = {
+	{ X86_REG_RAX, X86_REG_EAX, X86_REG_AX, X86_REG_AL },
+	{ X86_REG_RCX, X86_REG_ECX, X86_REG_CX, X86_REG_CL },
+	{ X86_REG_RDX, X86_REG_EDX, X86_REG_DX, X86_REG_DL },
+	{ X86_REG_RBX, X86_REG_EBX, X86_REG_BX, X86_REG_BL },
+	{ X86_REG_RSP, X86_REG_ESP, X86_REG_SP, X86_REG_SPL },
+	{ X86_REG_RBP, X86_REG_EBP, X86_REG_BP, X86_REG_BPL },
+	{ X86_REG_RSI, X86_REG_ESI, X86_REG_SI, X86_REG_SIL },
+	{ X86_REG_RDI, X86_REG_EDI, X86_REG_DI, X86_REG_DIL },
+	{ X86_REG_R8, X86_REG_R8D, X86_REG_R8W, X86_REG_R8B },
+	{ X86_REG_R9, X86_REG_R9D, X86_REG_R9W, X86_REG_R9B },
+	{ X86_REG_R10, X86_REG_R10D, X86_REG_R10W, X86_REG_R10B },
+	{ X86_REG_R11, X86_REG_R11D, X86_REG_R11W, X86_REG_R11B },
+	{ X86_REG_R12, X86_REG_R12D, X86_REG_R12W, X86_REG_R12B },
+	{ X86_REG_R13, X86_REG_R13D, X86_REG_R13W, X86_REG_R13B },
+	{ X86_REG_R14, X86_REG_R14D, X86_REG_R14W, X86_REG_R14B },
+	{ X86_REG_R15, X86_REG_R15D, X86_REG_R15W, X86_REG_R15B },
+};
+#define GENERAL	      (sizeof(general) / sizeof(general[0]))
+#define STACK_POINTER 4u
+
 static uint8_t register_number(x86_reg reg)
 {
-	static const x86_reg order[] = {
-		X86_REG_RAX, X86_REG_RCX, X86_REG_RDX, X86_REG_RBX, X86_REG_RSP, X86_REG_RBP,
-		X86_REG_RSI, X86_REG_RDI, X86_REG_R8,  X86_REG_R9,  X86_REG_R10, X86_REG_R11,
-		X86_REG_R12, X86_REG_R13, X86_REG_R14, X86_REG_R15,
-	};
-
-	for (uint32_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (order[i] == reg)
+	for (uint32_t i = 0; i < GENERAL; i++)
+		if (general[i][0] == reg)
 			return (uint8_t)i;
 	return INSN_NO_REGISTER;
+}
+
+/* The general registers of which (reg) is all or part. */
+static uint16_t register_mask(x86_reg reg)
+{
+	static const x86_reg second_byte[] = { X86_REG_AH, X86_REG_CH, X86_REG_DH, X86_REG_BH };
+
+	for (uint32_t i = 0; i < GENERAL; i++)
+		for (uint32_t width = 0; width < 4; width++)
+			if (general[i][width] == reg)
+				return (uint16_t)(1u << i);
+	for (uint32_t i = 0; i < 4; i++)
+		if (second_byte[i] == reg)
+			return (uint16_t)(1u << i);
+	return 0;
 }
 
 /* Does more than compute: changes interruptibility, reaches devices, or is not known well enough. */
@@ -281,6 +312,83 @@ static bool take_operand(struct insn_access *a, const cs_x86_op *op, uint64_t ne
 	       (mem->segment == X86_REG_INVALID || a->segment);
 }
 
+/* Where a branch or return leads; d->detail is decoded. */
+static void take_flow(const struct insn_decoder *d, struct insn_access *a)
+{
+	const cs_x86_op *op = &d->detail->detail->x86.operands[0];
+	uint8_t count = d->detail->detail->x86.op_count;
+
+	if (d->detail->id == X86_INS_RET && !count) {
+		a->flow = FLOW_RETURN;
+	} else if (cs_insn_group(d->detailed, d->detail, CS_GRP_RET)) {
+		a->flow = FLOW_OTHER;
+	} else if (is_branch(d)) {
+		a->flow = count != 1 || op->type != X86_OP_IMM ? FLOW_OTHER :
+			  d->detail->id == X86_INS_JMP	       ? FLOW_JUMP :
+			  d->detail->id == X86_INS_CALL	       ? FLOW_CALL :
+								 FLOW_BRANCH;
+		a->target = (uint64_t)op->imm;
+	}
+}
+
+/* What it adds to the stack pointer, where that can be read off the instruction. */
+static void take_stack(const struct insn_decoder *d, struct insn_access *a, bool writes_it)
+{
+	const cs_x86 *x86 = &d->detail->detail->x86;
+	const cs_x86_op *op = x86->operands;
+
+	a->stack_known = true;
+	switch (d->detail->id) {
+	case X86_INS_PUSH:
+	case X86_INS_PUSHFQ:
+		a->stack = -8;
+		break;
+	case X86_INS_CALL:
+		a->stack = -8;
+		return;
+	case X86_INS_POP:
+	case X86_INS_RET:
+		a->stack = 8;
+		break;
+	case X86_INS_SUB:
+	case X86_INS_ADD:
+		if (!writes_it)
+			return;
+		a->stack_known = x86->op_count == 2 && op[0].reg == X86_REG_RSP &&
+				 op[1].type == X86_OP_IMM && op[1].imm >= INT16_MIN &&
+				 op[1].imm <= INT16_MAX;
+		if (a->stack_known)
+			a->stack = (int32_t)(d->detail->id == X86_INS_SUB ? -op[1].imm : op[1].imm);
+		return;
+	default:
+		a->stack_known = !writes_it;
+		return;
+	}
+	/* Of 16 bits, and a POP into the stack pointer itself. */
+	if (x86->prefix[2] ||
+	    (d->detail->id == X86_INS_POP && op[0].type == X86_OP_REG && op[0].reg == X86_REG_RSP))
+		a->stack_known = false;
+}
+
+static bool take_effects(const struct insn_decoder *d, struct insn_access *a)
+{
+	cs_regs read, written;
+	uint8_t nread, nwritten;
+	bool stack = false;
+
+	if (cs_regs_access(d->detailed, d->detail, read, &nread, written, &nwritten))
+		return false;
+	for (uint8_t i = 0; i < nwritten; i++)
+		a->writes |= register_mask((x86_reg)written[i]);
+	stack = a->writes & 1u << STACK_POINTER;
+	a->writes &= (uint16_t) ~(1u << STACK_POINTER);
+	a->repeats = d->detail->detail->x86.prefix[0] == X86_PREFIX_REP ||
+		     d->detail->detail->x86.prefix[0] == X86_PREFIX_REPNE;
+	take_flow(d, a);
+	take_stack(d, a, stack);
+	return true;
+}
+
 struct insn_access insn_access(struct insn_decoder *d, const uint8_t *bytes, size_t size,
 			       uint64_t address)
 {
@@ -291,8 +399,9 @@ struct insn_access insn_access(struct insn_decoder *d, const uint8_t *bytes, siz
 	uint32_t operands = 0;
 
 	if (!insn.length || !decode(d->detailed, d->detail, bytes, size, address) ||
-	    reaches_out(d, insn.class))
+	    reaches_out(d, insn.class) || !take_effects(d, &a))
 		return other;
+	a.length = insn.length;
 	x86 = &d->detail->detail->x86;
 	/* LEA and the long NOPs name an address and do not go there. */
 	if (d->detail->id == X86_INS_LEA || d->detail->id == X86_INS_NOP)

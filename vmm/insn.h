@@ -65,7 +65,9 @@ void insn_text(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64
 
 /*
  * What else than its own registers an instruction may touch: what decides
- * whether other vCPUs, an event or the machine could notice when it runs.
+ * whether other vCPUs, an event or the machine could notice when it runs. And
+ * where it leads, for who wants to know that before it runs. Of REACH_OTHER
+ * nothing else is filled in.
  */
 enum insn_reach {
 	REACH_OWN,    /* registers, and the stack by push, pop, call and ret */
@@ -76,8 +78,24 @@ enum insn_reach {
 /* Registers by their numbers in the encoding; x86: 0 RAX, 1 RCX ... 15 R15. */
 #define INSN_NO_REGISTER 0xffu
 
+enum insn_flow {
+	FLOW_NEXT,
+	FLOW_JUMP,   /* direct, to (target) */
+	FLOW_CALL,   /* direct, to (target) */
+	FLOW_BRANCH, /* direct and conditional, to (target) or on */
+	FLOW_RETURN,
+	FLOW_OTHER, /* indirect */
+};
+
 struct insn_access {
 	enum insn_reach reach;
+	enum insn_flow flow;
+	uint8_t length;
+	bool repeats;	  /* a string instruction with a REP prefix: several steps */
+	bool stack_known; /* what it adds to the stack pointer is (stack) */
+	int32_t stack;	  /* bytes */
+	uint16_t writes;  /* general registers it may write, by number; not the stack pointer */
+	uint64_t target;
 	uint8_t base; /* INSN_NO_REGISTER: none */
 	uint8_t index;
 	uint8_t scale;

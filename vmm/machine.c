@@ -261,6 +261,31 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	return true;
 }
 
+bool machine_run(struct machine *m, uint32_t vcpu, const uint64_t *stop, uint32_t n,
+		 struct step_report *r, struct err *e)
+{
+	struct vcpu_exit x;
+
+	*r = (struct step_report){ .action = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu },
+				   .number = m->steps };
+	if (!vcpu_run_to(vcpu_of(m, vcpu), stop, n, &x, e))
+		return false;
+	if (x.kind != EXIT_STEPPED && x.kind != EXIT_KICKED)
+		return err_set(e, ERR_HOST, "vCPU %u left a stretch of local code, for %#llx", vcpu,
+			       (unsigned long long)machine_pc(m, vcpu));
+	if (!came_back(m, vcpu, &x, r, e))
+		return false;
+	note_stores(m, vcpu, r);
+	judge_events(m, vcpu, r);
+	return true;
+}
+
+void machine_ran(struct machine *m, uint32_t count)
+{
+	m->steps += count;
+	m->observation->steps = m->steps;
+}
+
 bool machine_apply(struct machine *m, const struct action *a, struct step_report *r, struct err *e)
 {
 	bool ok = true;

@@ -105,6 +105,15 @@ bool machine_enabled(const struct machine *m, const struct action *a);
 bool machine_apply(struct machine *m, const struct action *a, struct step_report *r, struct err *e);
 
 /*
+ * Let (vcpu) run to one of (n) stops instead of stepping there: instructions that the caller knows to lead there, of which only the first
+ * may touch what the machine, another vCPU or a decision could notice. Errors as machine_apply().
+ */
+bool machine_run(struct machine *m, uint32_t vcpu, const uint64_t *stop, uint32_t n,
+		 struct step_report *r, struct err *e);
+/* And say how many decisions that was instead of. */
+void machine_ran(struct machine *m, uint32_t count);
+
+/*
  * Every step that (vcpu) can take now: one, or at a site one for each outcome
  * its fetch may legally have. At most (max) into (list); returns how many.
  */

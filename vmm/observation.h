@@ -52,6 +52,14 @@ struct vcpu_counts {
 
 #define OBSERVATION_VIOLATIONS 32u
 
+/* explore: of the protocol's own instructions, those that no schedule came by. */
+#define COVERAGE_MAX 512u
+struct coverage {
+	uint32_t instructions; /* 0: not known */
+	uint32_t never;
+	uint64_t never_at[COVERAGE_MAX]; /* the first of them, by function */
+};
+
 struct observation {
 	enum run_end end;
 	bool stepped;	/* one given schedule; else free-running */
@@ -71,6 +79,7 @@ struct observation {
 	uint64_t transitions;
 	uint64_t executed; /* explore: decisions carried out, each state's anew */
 	uint64_t depth;
+	struct coverage coverage;
 	double seconds;
 	char digest[33];   /* of the final state; stepped only, else "" */
 	char suspect[200]; /* a failed self-check; "" = all held */

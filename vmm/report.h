@@ -61,6 +61,9 @@ void witness_fini(struct witness *w);
 /* The table at the end of a run: one row a result, then a summary line. Colour only if (colour). */
 void report_table(FILE *out, const struct result *results, size_t n, bool colour);
 
+/* After the table: which of the protocol's instructions an exhausted search never executed. */
+void report_coverage(FILE *out, const struct result *r);
+
 /* The words that results and traces share. Those into (buf) are cut to (size) and return it. */
 
 /* "nop5_jmp5@cross-line(0x3d)", several joined by "+". */

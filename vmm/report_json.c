@@ -7,6 +7,7 @@
  * Knows no file. Out of memory ends the program: nothing here can go on.
  */
 #include "report.h"
+#include "report_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -424,6 +425,8 @@ char *report_document(const struct result *r)
 	else
 		put_free_limits(o, &s->free);
 	put_seen(o, &r->observation);
+	if (s->method == METHOD_EXPLORE)
+		put(o, "coverage", report_coverage_json(r));
 	if (!stepped(r))
 		put(o, "torn_ppm", torn_ppm(&r->observation));
 	put(o, "schedule",

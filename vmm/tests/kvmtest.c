@@ -11,6 +11,13 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+static const char *guest_suffix = "";
+
+void kvmtest_guest(const char *suffix)
+{
+	guest_suffix = suffix;
+}
+
 const struct image *kvmtest_image(void)
 {
 	static struct image image;
@@ -20,11 +27,11 @@ const struct image *kvmtest_image(void)
 
 	if (image.memory)
 		return &image;
-	snprintf(path, sizeof(path), "%s/guest-x86_64.elf", build ? build : "build");
+	snprintf(path, sizeof(path), "%s/guest-x86_64%s%s.elf", build ? build : "build",
+		 *guest_suffix ? "-" : "", guest_suffix);
 	if (access(path, R_OK))
-		cr_assert_fail(
-			"%s: no guest image; build it with `make guest`, or set CROSSMOD_BUILD",
-			path);
+		cr_assert_fail("%s: no guest image; `make unit` builds it, or set CROSSMOD_BUILD",
+			       path);
 	if (!image_load(&image, path, &e))
 		cr_assert_fail("%s", e.text);
 	return &image;

@@ -278,14 +278,56 @@ static void goes_round(enum verdict verdict, const char *json)
 	cr_expect_lt(f.observation.cycle, f.decisions, "%s", json);
 }
 
+#define PLANTED(protocol, more)                                                \
+	"'protocol': 'planted_" protocol "', 'method': 'explore', 'vcpus': 2," \
+	"'executors': {'vcpus': []}, 'sites': [{'site': 'nop5_jmp5'}]" more
+
 Test(explore, deadlock_and_livelock_end_in_a_cycle)
 {
-	goes_round(VERDICT_DEADLOCK,
-		   EVERY("cpumask_wait", "nop5_jmp5", "sc",
-			 ", 'nmi_runs_site': true, 'explore': {'nmi': {'0': 1}}"));
+	kvmtest_guest("planted");
+	goes_round(VERDICT_DEADLOCK, PLANTED("deadlock", ""));
+	goes_round(VERDICT_DEADLOCK, PLANTED("owed", ", 'explore': {'nmi': {'0': 1}}"));
 	goes_round(VERDICT_LIVELOCK,
-		   EVERY("five_state", "nop5_jmp5", "sc",
-			 ", 'nmi_runs_site': true, 'explore': {'nmi': {'0': 'unlimited'}}"));
+		   PLANTED("livelock", ", 'explore': {'nmi': {'0': 'unlimited'}}"));
+	finds(VERDICT_SAFE, PLANTED("livelock", ", 'explore': {'nmi': {'0': 3}}"));
+}
+
+Test(explore, planted_crashes_are_found)
+{
+	struct found f;
+
+	kvmtest_guest("planted");
+	finds(VERDICT_CRASH, PLANTED("crash", ""));
+	f = explore(1, false, PLANTED("triple_fault", ""));
+	cr_expect_eq(f.verdict, VERDICT_CRASH);
+	cr_expect_str_eq(f.observation.violation[0].text, "triple fault: the vCPU shut down");
+}
+
+/* The store behind the branch, whatever ran the rest: steps or stretches. */
+Test(explore, instructions_that_no_schedule_came_by_are_named)
+{
+	kvmtest_guest("planted");
+	for (int plain = 0; plain < 2; plain++) {
+		struct found f = explore(1, plain, PLANTED("branch", ""));
+		const struct coverage *c = &f.observation.coverage;
+
+		cr_expect_eq(f.verdict, VERDICT_SAFE);
+		cr_assert_eq(c->never, 1);
+		cr_expect_gt(c->instructions, 4);
+		cr_expect_eq(c->never_at[0], kvmtest_address("planted.never"));
+	}
+}
+
+/* What the reduction relies on is watched; without it nothing is relied on. */
+Test(explore, a_vcpu_on_anothers_stack_is_suspect)
+{
+	struct found f;
+
+	kvmtest_guest("planted");
+	f = explore(1, false, PLANTED("borrow", ""));
+	cr_expect_eq(f.verdict, VERDICT_SUSPECT, "%s", verdict_name(f.verdict));
+	f = explore(1, true, PLANTED("borrow", ""));
+	cr_expect_eq(f.verdict, VERDICT_SAFE, "%s", verdict_name(f.verdict));
 }
 
 Test(explore, the_number_of_workers_changes_nothing)

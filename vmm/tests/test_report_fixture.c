@@ -106,7 +106,9 @@ void sample_stepped(struct result *r)
 	r->scenario = &sample_stepped_scenario;
 	r->image = &sample_image;
 	r->host = &host;
-	r->schedule = (struct schedule){ actions, COUNT(actions), COUNT(actions) };
+	r->schedule = (struct schedule){ .action = actions,
+					 .count = COUNT(actions),
+					 .allocated = COUNT(actions) };
 	r->observation.stepped = true;
 	r->observation.end = END_VIOLATION;
 	r->observation.vcpus = 2;

@@ -180,8 +180,8 @@ static bool inject_int3(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	v->events->exception.nr = X86_VECTOR_BP;
 	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
 	x->kind = EXIT_STEPPED;
-	if (!v->debug)
-		return true; /* free-running: the caller enters again */
+	if (v->vm->kind == VM_FREE)
+		return true; /* the caller enters again */
 	return x86_enter(v, &kicked, e) && finish_delivery(v, x, e);
 }
 
@@ -214,7 +214,7 @@ static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	return settle(v, e);
 }
 
-static bool classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+bool x86_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	char name[32];
 
@@ -251,7 +251,7 @@ static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		return false;
 	v->regs->rflags &= ~(uint64_t)X86_TF;
 	if (!kicked)
-		return classify(v, x, e);
+		return x86_classify(v, x, e);
 	x->kind = EXIT_KICKED;
 	return true;
 }
@@ -357,7 +357,7 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		return false;
 	v->regs->rflags &= ~(uint64_t)X86_TF;
 	if (!kicked && stub_of(v) != X86_VECTOR_DB)
-		return classify(v, x, e);
+		return x86_classify(v, x, e);
 	if (!kicked)
 		undo_guest_db(v, &before);
 	x->kind = kicked ? EXIT_KICKED : EXIT_STEPPED;
@@ -366,8 +366,6 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 
 bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, struct err *e)
 {
-	if (!x86_set_debug(v, STEPPING, e))
-		return false;
 	if (kind == EVENT_NMI) {
 		v->events->nmi.pending = 1;
 		v->events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;

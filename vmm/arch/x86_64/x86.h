@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * x86.h - the x86-64 backend's own structs. boot.c builds, run.c runs,
- * selfcheck.c finds the quirks; nobody else includes this.
+ * x86.h - the x86-64 backend's own structs. boot.c builds, run.c and stop.c
+ * run, selfcheck.c finds the quirks; nobody else includes this.
  */
 #ifndef CROSSMOD_X86_H
 #define CROSSMOD_X86_H
@@ -76,6 +76,8 @@ struct kvm_cpuid2 *x86_get_cpuid(struct vm *vm, struct err *e);
 bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e);
 /* One KVM_RUN; EINTR is not an error but (*kicked). */
 bool x86_enter(struct vcpu *v, bool *kicked, struct err *e);
+/* What the last KVM_RUN came back for. */
+bool x86_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e);
 /* Host address of guest-virtual (address) in image or text, or NULL. */
 void *x86_host(struct vm *vm, uint64_t address, size_t size);
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * planted.c - routines with one fault each, for the tests of what must find it.
+ * Built into an image of its own, as a user's routines are; none of them patches
+ * anything, so none but its own fault can be seen.
+ */
+#include "guest/protocol.h"
+
+enum { IDLE, ASKED, AGREED, REFUSED };
+
+static uint32_t planted_state;
+
+static void nothing(const struct cm_poke *poke, uint32_t count)
+{
+	(void)poke;
+	(void)count;
+}
+
+/* Refused by every NMI between the question and the answer, asked again for ever. */
+static CM_ROUTINE void planted_ask(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	do {
+		CM_STEP("planted.ask");
+		CM_WRITE(planted_state, ASKED);
+	} while (cm_cmpxchg32(&planted_state, ASKED, AGREED) != ASKED);
+}
+
+static void planted_refuse(struct cm_frame *frame)
+{
+	(void)frame;
+	cm_cmpxchg32(&planted_state, ASKED, REFUSED);
+}
+
+/* Waits for somebody who is not there. */
+static CM_ROUTINE void planted_wait(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	while (CM_READ(planted_state) != AGREED)
+		cm_relax();
+}
+
+/* The same, but the first NMI would be the answer. */
+static void planted_agree(struct cm_frame *frame)
+{
+	(void)frame;
+	CM_WRITE(planted_state, AGREED);
+}
+
+static CM_ROUTINE void planted_undefined(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	CM_STEP("planted.ud2");
+	__asm__ volatile("ud2");
+}
+
+/* No stack to push the exception on, and none for the one after it. */
+static CM_ROUTINE void planted_no_stack(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	CM_STEP("planted.no_stack");
+	__asm__ volatile("lidt %0; ud2" ::"m"((const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed))){ 0, 0 }));
+}
+
+/* Borrows from a stack that the reduction takes for another's own. */
+static CM_ROUTINE void planted_borrow(const struct cm_poke *poke, uint32_t count)
+{
+	extern uint8_t cm_stacks[];
+	volatile uint8_t *other = cm_stacks + (size_t)CM_STACKS * CM_STACK_SIZE * 2 - 64;
+
+	nothing(poke, count);
+	*other = (uint8_t)(*other + 1);
+}
+
+static const uint32_t planted_never_true;
+
+static CM_ROUTINE void planted_branch(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	if (CM_READ(planted_never_true)) {
+		CM_STEP("planted.never");
+		CM_WRITE(planted_state, AGREED);
+	}
+}
+
+CM_PROTOCOL(planted_livelock, "asks again for ever, if NMIs refuse", .patch = planted_ask,
+	    .nmi = planted_refuse);
+CM_PROTOCOL(planted_deadlock, "waits for somebody who is not there", .patch = planted_wait);
+CM_PROTOCOL(planted_owed, "waits for an NMI, which nobody owes it", .patch = planted_wait,
+	    .nmi = planted_agree);
+CM_PROTOCOL(planted_crash, "executes UD2 where no site is", .patch = planted_undefined);
+CM_PROTOCOL(planted_triple_fault, "loses its IDT", .patch = planted_no_stack);
+CM_PROTOCOL(planted_borrow, "writes another vCPU's stack", .patch = planted_borrow);
+CM_PROTOCOL(planted_branch, "has an instruction that is never executed", .patch = planted_branch);
