@@ -370,6 +370,28 @@ static void take_stack(const struct insn_decoder *d, struct insn_access *a, bool
 		a->stack_known = false;
 }
 
+/*
+ * Capstone 4.0.2 does not know every register that is written without being an
+ * operand (RAX by CMPXCHG). Of these instructions none is.
+ */
+static bool writes_operands_only(const struct insn_decoder *d)
+{
+	static const uint16_t ids[] = {
+		X86_INS_MOV, X86_INS_MOVABS, X86_INS_MOVZX, X86_INS_MOVSX, X86_INS_MOVSXD,
+		X86_INS_LEA, X86_INS_ADD,    X86_INS_SUB,   X86_INS_AND,   X86_INS_OR,
+		X86_INS_XOR, X86_INS_CMP,    X86_INS_TEST,  X86_INS_INC,   X86_INS_DEC,
+		X86_INS_NEG, X86_INS_NOT,    X86_INS_SHL,   X86_INS_SHR,   X86_INS_SAR,
+		X86_INS_BT,  X86_INS_XCHG,   X86_INS_NOP,   X86_INS_PAUSE, X86_INS_PUSH,
+		X86_INS_POP, X86_INS_PUSHFQ, X86_INS_CALL,  X86_INS_RET,
+	};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		if (d->detail->id == ids[i])
+			return true;
+	return is_branch(d) && d->detail->id != X86_INS_LOOP && d->detail->id != X86_INS_LOOPE &&
+	       d->detail->id != X86_INS_LOOPNE;
+}
+
 static bool take_effects(const struct insn_decoder *d, struct insn_access *a)
 {
 	cs_regs read, written;
@@ -381,6 +403,8 @@ static bool take_effects(const struct insn_decoder *d, struct insn_access *a)
 	for (uint8_t i = 0; i < nwritten; i++)
 		a->writes |= register_mask((x86_reg)written[i]);
 	stack = a->writes & 1u << STACK_POINTER;
+	if (!writes_operands_only(d))
+		a->writes = UINT16_MAX;
 	a->writes &= (uint16_t) ~(1u << STACK_POINTER);
 	a->repeats = d->detail->detail->x86.prefix[0] == X86_PREFIX_REP ||
 		     d->detail->detail->x86.prefix[0] == X86_PREFIX_REPNE;
