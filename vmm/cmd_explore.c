@@ -130,13 +130,17 @@ bool cmd_explore_progress(void *arg, const struct search_progress *p)
 {
 	const char *name = arg;
 
+	char left[32] = "";
+
+	if (p->left_seconds >= 0)
+		snprintf(left, sizeof(left), ", about %.0f s left", p->left_seconds);
 	if (isatty(STDERR_FILENO) && p->seconds > 1)
 		fprintf(stderr,
 			"\r\033[K%s: %llu states, %.0f transitions/s, frontier %llu, depth %llu, "
-			"%.0f MiB, %.0f s",
+			"%.0f MiB, %.0f s%s",
 			name, (unsigned long long)p->states, (double)p->transitions / p->seconds,
 			(unsigned long long)p->frontier, (unsigned long long)p->depth,
-			(double)p->memory / (1 << 20), p->seconds);
+			(double)p->memory / (1 << 20), p->seconds, left);
 	return guard_interrupted();
 }
 

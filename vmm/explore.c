@@ -249,6 +249,38 @@ static bool may_latch(const struct explorer *x, uint32_t vcpu)
 	return false;
 }
 
+/* Whether a step's fetch takes bytes that are not what is there now. */
+static bool is_stale(const struct explorer *x, const struct action *a)
+{
+	const struct fetch *f = &x->m->fetch;
+	const uint8_t *now = machine_window(x->m);
+	uint64_t pc = machine_pc(x->m, a->vcpu);
+	int at = fetch_offset(f, pc);
+
+	for (uint32_t i = 0; i < a->nversions; i++) {
+		const uint8_t *window = fetch_window(f, a->version[i]);
+		uint32_t chunk = f->chunk_of[at];
+
+		do {
+			if (window[at] != now[at])
+				return true;
+			at = fetch_offset(f, ++pc);
+		} while (at >= 0 && f->chunk_of[at] == chunk);
+	}
+	return false;
+}
+
+static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action *list)
+{
+	struct action fetches[FETCHES_MAX];
+	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		list[i] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v, true,
+						  (uint8_t)v, is_stale(x, &fetches[i]) };
+	return count;
+}
+
 static uint32_t enabled(void *self, struct search_action *list)
 {
 	struct explorer *x = self;
@@ -256,25 +288,25 @@ static uint32_t enabled(void *self, struct search_action *list)
 
 	for (uint32_t v = 0; v < x->m->scenario->vcpus; v++) {
 		struct action a = { .kind = ACTION_STEP, .vcpu = (uint8_t)v };
-		struct action fetches[FETCHES_MAX];
+		uint8_t lane = (uint8_t)v;
 		uint32_t count = 0;
 
 		if (machine_enabled(x->m, &a))
-			count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
-		for (uint32_t i = 0; i < count; i++)
-			list[n++] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v,
-							    true };
+			count = list_steps(x, v, &list[n]);
+		n += count;
 		if (count && may_latch(x, v))
-			list[n++] = (struct search_action){ code_of(ACTION_LATCH, v, 0), (uint8_t)v,
-							    true };
+			list[n++] = (struct search_action){ code_of(ACTION_LATCH, v, 0), lane, true,
+							    lane, false };
 		a.kind = ACTION_IPI;
 		if (machine_enabled(x->m, &a))
 			list[n++] = (struct search_action){ code_of(ACTION_IPI, v, 0),
-							    (uint8_t)(PROCESS_IPI + v), true };
+							    (uint8_t)(PROCESS_IPI + v), true, lane,
+							    false };
 		a.kind = ACTION_NMI;
 		if (x->nmis[v] && !x->m->cpu[v].nmi_latched && machine_enabled(x->m, &a))
 			list[n++] = (struct search_action){ code_of(ACTION_NMI, v, 0),
-							    (uint8_t)(PROCESS_NMI + v), false };
+							    (uint8_t)(PROCESS_NMI + v), false, lane,
+							    false };
 		assert(n + FETCHES_MAX + 3 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
 	}
 	return n;
@@ -422,8 +454,7 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 	return true;
 }
 
-static bool search_team(struct team *t, const struct search_bounds *bounds, struct quirks *quirks,
-			bool (*progress)(void *arg, const struct search_progress *p), void *arg,
+static bool search_team(struct team *t, const struct search_options *options, struct quirks *quirks,
 			struct observation *o, struct schedule *witness, struct err *e)
 {
 	struct explorer *first = t->explorer[0];
@@ -433,7 +464,7 @@ static bool search_team(struct team *t, const struct search_bounds *bounds, stru
 
 	assert(first);
 	*quirks = *vm_quirks(first->m->vm);
-	ok = search_run(t->systems, t->count, bounds, progress, arg, &found, e);
+	ok = search_run(t->systems, t->count, options, &found, e);
 	guard_release();
 	for (uint32_t i = 0; i < t->count; i++) {
 		executed += t->explorer[i]->m->steps;
@@ -453,10 +484,12 @@ bool explore_run(const struct image *image, const struct scenario *s, uint32_t j
 		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
 		 struct err *e)
 {
-	const struct search_bounds bounds = {
-		.states = s->explore.max_states,
-		.seconds = s->explore.max_seconds,
-		.memory = s->explore.max_memory_mb << 20,
+	const struct search_options options = {
+		.bounds = { .states = s->explore.max_states,
+			    .seconds = s->explore.max_seconds,
+			    .memory = s->explore.max_memory_mb << 20 },
+		.progress = progress,
+		.arg = arg,
 	};
 	struct team t = { 0 };
 	bool ok;
@@ -465,8 +498,7 @@ bool explore_run(const struct image *image, const struct scenario *s, uint32_t j
 	memset(o, 0, sizeof(*o));
 	o->stepped = true;
 	o->vcpus = s->vcpus;
-	ok = assemble(&t, image, s, jobs, e) &&
-	     search_team(&t, &bounds, quirks, progress, arg, o, witness, e);
+	ok = assemble(&t, image, s, jobs, e) && search_team(&t, &options, quirks, o, witness, e);
 	for (uint32_t i = 0; i < t.count; i++)
 		explorer_free(t.explorer[i]);
 	return ok;

@@ -247,7 +247,7 @@ static bool stop_at_second(void *arg, const struct search_progress *p)
 
 Test(search, progress_interrupts)
 {
-	struct search_bounds bounds = { .seconds = 10 };
+	struct search_options options = { .bounds.seconds = 10, .progress = stop_at_second };
 	struct search_system *systems[1];
 	struct search_result r;
 	struct toy t;
@@ -256,8 +256,9 @@ Test(search, progress_interrupts)
 
 	toy_init(&t, &toy_counters, 6, 0);
 	t.busy_seconds = 1e-3;
+	options.arg = &calls;
 	systems[0] = &t.system;
-	cr_assert(search_run(systems, 1, &bounds, stop_at_second, &calls, &r, &e));
+	cr_assert(search_run(systems, 1, &options, &r, &e));
 	cr_assert_eq(r.end, SEARCH_INTERRUPTED);
 	cr_assert_eq(calls, 2);
 	cr_assert(r.seconds > 0.9 && r.seconds < 3, "%g", r.seconds);
@@ -284,7 +285,7 @@ Test(search, first_failure)
 Test(search, systems_differ)
 {
 	struct search_system *systems[2];
-	struct search_bounds bounds = { 0 };
+	struct search_options options = { 0 };
 	struct search_result r;
 	struct toy t[2];
 	struct err e;
@@ -294,7 +295,7 @@ Test(search, systems_differ)
 	t[1].start_at = 1;
 	systems[0] = &t[0].system;
 	systems[1] = &t[1].system;
-	cr_assert(!search_run(systems, 2, &bounds, NULL, NULL, &r, &e));
+	cr_assert(!search_run(systems, 2, &options, &r, &e));
 	cr_assert_str_eq(e.text, "search: system 1 starts in another state");
 }
 
@@ -334,19 +335,19 @@ Test(search, follow_refuses)
 Test(search, loads)
 {
 	struct search_system *systems[1];
-	struct search_bounds bounds = { 0 };
+	struct search_options options = { 0 };
 	struct search_result r;
 	struct toy t;
 	struct err e;
 
 	toy_init(&t, &toy_ring, 500, 0);
 	systems[0] = &t.system;
-	cr_assert(search_run(systems, 1, &bounds, NULL, NULL, &r, &e));
+	cr_assert(search_run(systems, 1, &options, &r, &e));
 	cr_assert(t.loads == 0 && t.saves == 500 && t.applies == 500);
 	search_fini(&r);
 	toy_init(&t, &toy_counters, 6, 0);
 	systems[0] = &t.system;
-	cr_assert(search_run(systems, 1, &bounds, NULL, NULL, &r, &e));
+	cr_assert(search_run(systems, 1, &options, &r, &e));
 	cr_assert_eq(t.saves, 4096, "each state once");
 	cr_assert_leq(t.loads, t.applies + 1);
 	search_fini(&r);
