@@ -281,6 +281,13 @@ static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action 
 	return count;
 }
 
+/* All but steps. An NMI is nobody's due. */
+static struct search_action event(uint32_t kind, uint32_t v, uint32_t process)
+{
+	return (struct search_action){ code_of(kind, v, 0), (uint8_t)(process + v),
+				       kind != ACTION_NMI, (uint8_t)v, false };
+}
+
 static uint32_t enabled(void *self, struct search_action *list)
 {
 	struct explorer *x = self;
@@ -288,25 +295,17 @@ static uint32_t enabled(void *self, struct search_action *list)
 
 	for (uint32_t v = 0; v < x->m->scenario->vcpus; v++) {
 		struct action a = { .kind = ACTION_STEP, .vcpu = (uint8_t)v };
-		uint8_t lane = (uint8_t)v;
-		uint32_t count = 0;
+		uint32_t count = machine_enabled(x->m, &a) ? list_steps(x, v, &list[n]) : 0;
 
-		if (machine_enabled(x->m, &a))
-			count = list_steps(x, v, &list[n]);
 		n += count;
 		if (count && may_latch(x, v))
-			list[n++] = (struct search_action){ code_of(ACTION_LATCH, v, 0), lane, true,
-							    lane, false };
+			list[n++] = event(ACTION_LATCH, v, 0);
 		a.kind = ACTION_IPI;
 		if (machine_enabled(x->m, &a))
-			list[n++] = (struct search_action){ code_of(ACTION_IPI, v, 0),
-							    (uint8_t)(PROCESS_IPI + v), true, lane,
-							    false };
+			list[n++] = event(ACTION_IPI, v, PROCESS_IPI);
 		a.kind = ACTION_NMI;
 		if (x->nmis[v] && !x->m->cpu[v].nmi_latched && machine_enabled(x->m, &a))
-			list[n++] = (struct search_action){ code_of(ACTION_NMI, v, 0),
-							    (uint8_t)(PROCESS_NMI + v), false, lane,
-							    false };
+			list[n++] = event(ACTION_NMI, v, PROCESS_NMI);
 		assert(n + FETCHES_MAX + 3 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
 	}
 	return n;
