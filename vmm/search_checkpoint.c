@@ -254,7 +254,7 @@ static bool get_states(struct stream *in, struct search *s, const struct header 
 	const uint64_t *start = s->worker[0].hash;
 
 	for (uint64_t i = 0; i < h->states; i++) {
-		struct search_state state;
+		struct search_state state = { 0 };
 
 		if (!get(in, &state, sizeof(state), e))
 			return false;
@@ -299,7 +299,7 @@ static bool get_edges(struct stream *in, struct search_graph *g, const struct he
 	for (g->edges = 0; g->edges < h->edges; g->edges++) {
 		struct search_edge *grown =
 			search_grow(g->edge, &g->edge_capacity, g->edges + 1, sizeof(*grown));
-		struct disk_edge disk;
+		struct disk_edge disk = { 0 };
 
 		if (!grown)
 			return search_no_memory(e);
@@ -336,7 +336,7 @@ static bool parents_are_sound(const struct search_graph *g)
 
 static bool get_blob(struct stream *in, struct search *s, struct search_blob *blob, struct err *e)
 {
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (!get(in, &size, sizeof(size), e))
 		return false;
@@ -397,7 +397,7 @@ static bool get_checksum(struct stream *in, struct err *e)
 
 static bool get_all(struct stream *in, struct search *s, struct err *e)
 {
-	struct header h;
+	struct header h = { 0 };
 
 	if (!get_header(in, &h, s->options->identity, e) || !get_states(in, s, &h, e) ||
 	    !get_first(in, &s->graph, &h, e) || !get_edges(in, &s->graph, &h, e))

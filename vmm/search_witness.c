@@ -235,17 +235,19 @@ bool search_witness(const struct search_graph *g, uint32_t id, uint64_t held, ui
 	held += states * sizeof(*t.first);
 	t.room = !limit ? UINT64_MAX : limit > held ? limit - held : 0;
 	t.first = t.room ? malloc(states * sizeof(*t.first)) : NULL;
+	r->minimised = false;
 	if (t.first) {
 		mark_targets(&t, id, depth);
 		r->minimised = weigh(&t, depth) && t.first[0] != NOT_ON_PATH;
 		held += t.capacity * sizeof(*t.option);
 	}
-	if (r->minimised)
+	if (r->minimised) {
 		tell(&t, depth, index);
-	else
+		if (held > r->memory)
+			r->memory = held;
+	} else {
 		tell_first_found(g, id, depth, index);
-	if (r->minimised && held > r->memory)
-		r->memory = held;
+	}
 	free(t.first);
 	free(t.option);
 	return true;
