@@ -18,7 +18,7 @@ BEGIN {
 	     "Jansson stays in jnode, scenario and report")
 	only("<(libelf|gelf)\\.h>", "^vmm/image\\.c$", "libelf stays in vmm/image.c")
 	only("<capstone/", "^vmm/insn\\.c$", "Capstone stays in vmm/insn.c")
-	only("<xxhash\\.h>", "^vmm/(image|machine_setup|explore|tests/toys)\\.c$",
+	only("<xxhash\\.h>", "^vmm/(image|machine_setup|explore|explore_run|search_checkpoint|tests/(toys|test_search_checkpoint))\\.c$",
 	     "xxHash stays where states and files are hashed")
 	only("<pthread\\.h>", "^vmm/(run_free\\.c$|bench_free\\.c$|guard\\.c$|search|arch/)",
 	     "threads stay in the free runner, guard, search and vmm/arch/")

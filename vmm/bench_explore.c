@@ -72,7 +72,8 @@ static bool search(struct search *s, const struct scenario *scenario, uint32_t j
 {
 	struct schedule witness = { 0 };
 	struct quirks quirks;
-	bool ok = explore_run(s->image, scenario, jobs, o, &witness, &quirks, NULL, NULL, e);
+	const struct explore_request q = { .image = s->image, .scenario = scenario, .jobs = jobs };
+	bool ok = explore_run(&q, o, &witness, &quirks, e);
 
 	schedule_fini(&witness);
 	return ok;

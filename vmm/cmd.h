@@ -26,6 +26,7 @@ struct options {
 	const char *nmi[16];
 	int nnmi;
 	bool no_reduction;
+	bool resume; /* explore: go on with what an earlier one left */
 	bool quick;
 	char **file;
 	int files;

@@ -129,15 +129,79 @@ uint32_t cmd_jobs(const struct host *host)
 bool cmd_explore_progress(void *arg, const struct search_progress *p)
 {
 	const char *name = arg;
+	char left[32] = "";
 
+	if (p->left_seconds >= 0)
+		snprintf(left, sizeof(left), ", about %.0f s left", p->left_seconds);
 	if (isatty(STDERR_FILENO) && p->seconds > 1)
 		fprintf(stderr,
 			"\r\033[K%s: %llu states, %.0f transitions/s, frontier %llu, depth %llu, "
-			"%.0f MiB, %.0f s",
+			"%.0f MiB, %.0f s%s",
 			name, (unsigned long long)p->states, (double)p->transitions / p->seconds,
 			(unsigned long long)p->frontier, (unsigned long long)p->depth,
-			(double)p->memory / (1 << 20), p->seconds);
+			(double)p->memory / (1 << 20), p->seconds, left);
 	return guard_interrupted();
+}
+
+/* Where a search keeps what it needs to go on: beside where its result will be. */
+static bool checkpoint_path(struct result *r, const char *dir, char *path, size_t size,
+			    struct err *e)
+{
+	static const char from[] = ".json";
+
+	if (!report_name(r, dir, e))
+		return false;
+	snprintf(path, size, "%.*s.checkpoint", (int)(strlen(r->path) - strlen(from)), r->path);
+	return true;
+}
+
+/* What this host cannot do becomes the verdict `unsupported`. */
+static bool search(const struct options *o, struct result *r, struct host *host, uint32_t jobs,
+		   struct err *e)
+{
+	const char *dir = o->out ? o->out : "results/explore";
+	char checkpoint[sizeof(r->path) + 16];
+	struct explore_request q = {
+		.image = r->image,
+		.scenario = r->scenario,
+		.jobs = jobs,
+		.checkpoint = checkpoint,
+		.resume = o->resume,
+		.progress = cmd_explore_progress,
+		.arg = r->scenario->name,
+	};
+	bool ok = checkpoint_path(r, dir, checkpoint, sizeof(checkpoint), e) &&
+		  explore_run(&q, &r->observation, &r->schedule, &host->quirks, e);
+
+	host->quirks_known = ok;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	if (!ok && e->code == ERR_UNSUPPORTED) {
+		r->observation.end = END_UNSUPPORTED;
+		snprintf(r->observation.unsupported, sizeof(r->observation.unsupported), "%.199s",
+			 e->text);
+		ok = true;
+	}
+	if (!ok)
+		return false;
+	cmd_judge(r);
+	if (r->observation.resumable)
+		fprintf(stderr, "crossmod: %s: --resume goes on from here\n", checkpoint);
+	return report_write(r, dir, e);
+}
+
+static int show(const struct options *o, const struct result *r)
+{
+	int status = r->verdict == VERDICT_UNSUPPORTED ? EXIT_NOTHING_RAN :
+		     r->as_expected		       ? EXIT_AS_EXPECTED :
+							 EXIT_NOT_EXPECTED;
+
+	if (o->json)
+		return cmd_print(report_line(r), status);
+	report_table(stdout, r, 1, isatty(STDOUT_FILENO));
+	if (r->observation.exhausted)
+		report_coverage(stdout, r);
+	return status;
 }
 
 static int explore(const struct options *o, const struct image *img, const char *path,
@@ -147,7 +211,7 @@ static int explore(const struct options *o, const struct image *img, const char 
 	uint32_t jobs = cmd_jobs(host);
 	struct scenario s = { 0 }, overridden;
 	struct err e = { 0 };
-	int status = 0;
+	int status;
 	bool ok;
 
 	if (!r)
@@ -156,36 +220,8 @@ static int explore(const struct options *o, const struct image *img, const char 
 	overridden = s; /* what it points to stays (s)'s */
 	ok = ok && configure(o, &overridden, &jobs, &e);
 	*r = (struct result){ .scenario = &overridden, .image = img, .host = host };
-	if (ok) {
-		ok = explore_run(img, &overridden, jobs, &r->observation, &r->schedule,
-				 &host->quirks, cmd_explore_progress, overridden.name, &e);
-		host->quirks_known = ok;
-		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "\r\033[K");
-	}
-	if (!ok && e.code == ERR_UNSUPPORTED) {
-		r->observation.end = END_UNSUPPORTED;
-		snprintf(r->observation.unsupported, sizeof(r->observation.unsupported), "%.199s",
-			 e.text);
-		ok = true;
-	}
-	if (ok) {
-		cmd_judge(r);
-		ok = report_write(r, o->out ? o->out : "results/explore", &e);
-	}
-	if (ok && o->json)
-		status = cmd_print(report_line(r), 0);
-	else if (ok) {
-		report_table(stdout, r, 1, isatty(STDOUT_FILENO));
-		if (r->observation.exhausted)
-			report_coverage(stdout, r);
-	}
-	if (!ok)
-		status = cmd_fail(&e);
-	else if (!status)
-		status = r->verdict == VERDICT_UNSUPPORTED ? EXIT_NOTHING_RAN :
-			 r->as_expected			   ? EXIT_AS_EXPECTED :
-							     EXIT_NOT_EXPECTED;
+	ok = ok && search(o, r, host, jobs, &e);
+	status = ok ? show(o, r) : cmd_fail(&e);
 	schedule_fini(&r->schedule);
 	scenario_fini(&s);
 	free(r);

@@ -64,13 +64,20 @@ static char *describe(const char *protocol, size_t row, enum fetch_model model)
 static bool explore_cell(struct matrix *m, struct result *r, struct scenario *s, struct cell *c,
 			 struct err *e)
 {
+	const struct explore_request q = {
+		.image = m->img,
+		.scenario = s,
+		.jobs = cmd_jobs(&m->host),
+		.progress = cmd_explore_progress,
+		.arg = s->name,
+	};
+
 	r->scenario = s;
 	r->image = m->img;
 	r->host = &m->host;
 	s->explore.max_seconds = m->o->quick ? 20 : 300;
 	s->explore.max_memory_mb = 4096;
-	if (!explore_run(m->img, s, cmd_jobs(&m->host), &r->observation, &r->schedule,
-			 &m->host.quirks, cmd_explore_progress, s->name, e))
+	if (!explore_run(&q, &r->observation, &r->schedule, &m->host.quirks, e))
 		return false;
 	m->host.quirks_known = true;
 	cmd_judge(r);

@@ -61,8 +61,15 @@ static bool run_one_stepped(const struct options *o, struct result *r, struct ho
 
 static bool run_one_explore(struct result *r, struct host *host, struct err *e)
 {
-	return explore_run(r->image, r->scenario, cmd_jobs(host), &r->observation, &r->schedule,
-			   &host->quirks, cmd_explore_progress, (void *)r->scenario->name, e);
+	const struct explore_request q = {
+		.image = r->image,
+		.scenario = r->scenario,
+		.jobs = cmd_jobs(host),
+		.progress = cmd_explore_progress,
+		.arg = r->scenario->name,
+	};
+
+	return explore_run(&q, &r->observation, &r->schedule, &host->quirks, e);
 }
 
 /* Run it; what this host cannot do becomes the verdict `unsupported`. */

@@ -1,45 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* explore.c - moves, and a witness that has been replayed. Sees no KVM. */
-#include "explore.h"
+/*
+ * explore.c - the stepped machine as a system to search: what moves there are,
+ * and what each leads to. Must not know when the search ends. Sees no KVM.
+ */
+#include "explore_internal.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-#include "coverage.h"
-#include "explore_local.h"
 #include "guard.h"
 #include "machine_state.h"
-#include "run_stepped.h"
-
-_Static_assert(EXPLORE_JOBS_MAX <= GUARD_VMS, "every worker's VM is watched");
 
 #define PROCESS_IPI	 16u
 #define PROCESS_INJECTED 32u
 #define LOCAL_MAX	 4096u /* a vCPU that runs on for longer gets a choice point */
-#define REPORT_MAX	 2000u /* decisions until the guest says what a mixture did */
 #define FETCHES_MAX	 64u
-#define VIOLATION_MARK	 1u /* added to enum violation_kind: 0 is none */
-
-/* What may still be injected: part of the state. */
-struct budget {
-	uint8_t nmis[CM_MAX_VCPUS];  /* left */
-	uint8_t spent[CM_MAX_VCPUS]; /* unlimited: hit, and nothing of its own done since */
-};
-
-struct explorer {
-	struct machine *m;
-	const struct explore_options *options;
-	struct observation o;
-	struct budget budget;
-	struct local *local;
-	uint8_t *executed;	   /* per byte of the image: an instruction there was */
-	struct stretch stretch;	   /* scratch */
-	struct search_blob packed; /* the state it is in, once it was asked for */
-	struct schedule *record;   /* following a path: every decision, run-on ones too */
-};
 
 /*
  * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
@@ -67,7 +44,8 @@ static void mark_executed(struct explorer *x, uint64_t pc)
 		x->executed[pc - CM_IMAGE_BASE] = 1;
 }
 
-static bool decide(struct explorer *x, const struct action *a, struct step_report *r, struct err *e)
+bool explorer_decide(struct explorer *x, const struct action *a, struct step_report *r,
+		     struct err *e)
 {
 	guard_pet();
 	spend(x, a);
@@ -127,7 +105,7 @@ static bool run_on(struct explorer *x, uint32_t vcpu, struct err *e)
 			continue;
 		if (!local_is(x->local, vcpu))
 			return true;
-		if (!decide(x, &step, &r, e))
+		if (!explorer_decide(x, &step, &r, e))
 			return false;
 	}
 	return true;
@@ -250,6 +228,46 @@ static bool may_latch(const struct explorer *x, uint32_t vcpu)
 	return false;
 }
 
+/* Whether a step's fetch takes bytes that are not what is there now. */
+static bool is_stale(const struct explorer *x, const struct action *a)
+{
+	const struct fetch *f = &x->m->fetch;
+	const uint8_t *now = machine_window(x->m);
+	uint64_t pc = machine_pc(x->m, a->vcpu);
+	int at = fetch_offset(f, pc);
+
+	for (uint32_t i = 0; i < a->nversions; i++) {
+		const uint8_t *window = fetch_window(f, a->version[i]);
+		uint32_t chunk = f->chunk_of[at];
+
+		do {
+			if (window[at] != now[at])
+				return true;
+			at = fetch_offset(f, ++pc);
+		} while (at >= 0 && f->chunk_of[at] == chunk);
+	}
+	return false;
+}
+
+static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action *list)
+{
+	struct action fetches[FETCHES_MAX];
+	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		list[i] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v, true,
+						  (uint8_t)v, is_stale(x, &fetches[i]) };
+	return count;
+}
+
+/* All but steps. That an NMI comes, or a vCPU, is nobody's due. */
+static struct search_action event(uint32_t kind, uint32_t v, uint32_t process)
+{
+	return (struct search_action){ code_of(kind, v, 0), (uint8_t)(process + v),
+				       kind != ACTION_NMI && kind != ACTION_ONLINE, (uint8_t)v,
+				       false };
+}
+
 static uint32_t enabled(void *self, struct search_action *list)
 {
 	struct explorer *x = self;
@@ -257,32 +275,21 @@ static uint32_t enabled(void *self, struct search_action *list)
 
 	for (uint32_t v = 0; v < x->m->scenario->vcpus; v++) {
 		struct action a = { .kind = ACTION_STEP, .vcpu = (uint8_t)v };
-		struct action fetches[FETCHES_MAX];
-		uint32_t count = 0;
+		uint32_t count = machine_enabled(x->m, &a) ? list_steps(x, v, &list[n]) : 0;
 
-		if (machine_enabled(x->m, &a))
-			count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
-		for (uint32_t i = 0; i < count; i++)
-			list[n++] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v,
-							    true };
+		n += count;
 		if (count && may_latch(x, v))
-			list[n++] = (struct search_action){ code_of(ACTION_LATCH, v, 0), (uint8_t)v,
-							    true };
+			list[n++] = event(ACTION_LATCH, v, 0);
 		a.kind = ACTION_IPI;
 		if (machine_enabled(x->m, &a))
-			list[n++] = (struct search_action){ code_of(ACTION_IPI, v, 0),
-							    (uint8_t)(PROCESS_IPI + v), true };
+			list[n++] = event(ACTION_IPI, v, PROCESS_IPI);
 		a.kind = ACTION_NMI;
 		if (x->budget.nmis[v] && !x->budget.spent[v] && !x->m->cpu[v].nmi_latched &&
 		    machine_enabled(x->m, &a))
-			list[n++] =
-				(struct search_action){ code_of(ACTION_NMI, v, 0),
-							(uint8_t)(PROCESS_INJECTED + v), false };
+			list[n++] = event(ACTION_NMI, v, PROCESS_INJECTED);
 		a.kind = ACTION_ONLINE;
 		if (machine_enabled(x->m, &a))
-			list[n++] =
-				(struct search_action){ code_of(ACTION_ONLINE, v, 0),
-							(uint8_t)(PROCESS_INJECTED + v), false };
+			list[n++] = event(ACTION_ONLINE, v, PROCESS_INJECTED);
 		assert(n + FETCHES_MAX + 4 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
 	}
 	return n;
@@ -308,7 +315,7 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 		assert(sa->code >> 16 < count);
 		a = fetches[sa->code >> 16];
 	}
-	if (!ran && !decide(x, &a, &r, e))
+	if (!ran && !explorer_decide(x, &a, &r, e))
 		return false;
 	mark_state(x, &r, mark);
 	if (mark->violation)
@@ -319,7 +326,7 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	return true;
 }
 
-static void explorer_free(struct explorer *x)
+void explorer_free(struct explorer *x)
 {
 	if (!x)
 		return;
@@ -330,8 +337,7 @@ static void explorer_free(struct explorer *x)
 	free(x);
 }
 
-static struct explorer *explorer_new(const struct image *image, const struct scenario *s,
-				     struct err *e)
+struct explorer *explorer_new(const struct image *image, const struct scenario *s, struct err *e)
 {
 	struct explorer *x = calloc(1, sizeof(*x));
 
@@ -351,157 +357,7 @@ static struct explorer *explorer_new(const struct image *image, const struct sce
 	return NULL;
 }
 
-/* After a mixture: that vCPU alone, until the guest says what it did. */
-static bool wait_for_report(struct explorer *x, struct err *e)
+struct search_system explorer_system(struct explorer *x)
 {
-	const struct action *last = &x->record->action[x->record->count - 1];
-	struct action step = { .kind = ACTION_STEP, .vcpu = last->vcpu };
-	struct step_report r;
-
-	for (uint32_t i = 0; i < REPORT_MAX && !x->o.nviolations; i++) {
-		if (!machine_enabled(x->m, &step))
-			return true;
-		if (!decide(x, &step, &r, e))
-			return false;
-	}
-	return true;
-}
-
-/* The path as a schedule, run plainly, as `replay` will: what it shows is what is reported. */
-static bool make_witness(struct explorer *x, struct search_system *sys,
-			 const struct search_result *found, struct observation *o,
-			 struct schedule *witness, struct err *e)
-{
-	struct observation replayed;
-
-	x->record = witness;
-	if (!search_follow(sys, &found->path, e) || (found->violation && !wait_for_report(x, e)))
-		return false;
-	if (found->cycle.count) {
-		schedule_begin_cycle(witness);
-		if (!search_go_on(sys, &found->cycle, e))
-			return false;
-	}
-	x->record = NULL;
-	machine_state_end(x->m);
-	if (!run_replay(x->m, witness, &replayed, NULL, NULL, e))
-		return false;
-	*o = replayed;
-	if (found->violation &&
-	    (!o->nviolations || o->violation[0].kind != found->violation - VIOLATION_MARK))
-		snprintf(o->suspect, sizeof(o->suspect),
-			 "the search found %s, but its schedule replayed shows %.90s",
-			 verdict_name(verdict_of_violation(found->violation - VIOLATION_MARK)),
-			 o->nviolations ? o->violation[0].text : "nothing");
-	return true;
-}
-
-static void report(const struct search_result *found, const struct explorer *x, bool unsound,
-		   struct observation *o)
-{
-	o->explored = true;
-	o->exhausted = found->end == SEARCH_EXHAUSTED;
-	o->states = found->states;
-	o->transitions = found->transitions;
-	o->depth = found->depth;
-	o->seconds = found->seconds;
-	o->deadlock = found->deadlock;
-	o->livelock = found->livelock;
-	if (found->end == SEARCH_EXHAUSTED)
-		o->end = END_COMPLETE;
-	else if (found->end == SEARCH_VIOLATION)
-		o->end = END_VIOLATION;
-	else
-		o->end = found->end == SEARCH_BOUND ? END_STEPS : END_INTERRUPTED;
-	if (unsound && !x->options->no_reduction)
-		snprintf(o->suspect, sizeof(o->suspect),
-			 "a vCPU touched what the reduction takes for another's own, or for "
-			 "fixed: use --no-reduction");
-}
-
-/* One explorer, and so one VM, for each worker of the search. */
-struct team {
-	uint32_t count;
-	struct explorer *explorer[EXPLORE_JOBS_MAX];
-	struct search_system system[EXPLORE_JOBS_MAX];
-	struct search_system *systems[EXPLORE_JOBS_MAX];
-};
-
-static bool assemble(struct team *t, const struct image *image, const struct scenario *s,
-		     uint32_t jobs, struct err *e)
-{
-	for (uint32_t i = 0; i < jobs; i++, t->count++) {
-		t->explorer[i] = explorer_new(image, s, e);
-		if (!t->explorer[i])
-			return false;
-		t->system[i] = (struct search_system){ t->explorer[i], start, load, save,
-						       enabled,	       apply, hash };
-		t->systems[i] = &t->system[i];
-	}
-	return true;
-}
-
-/* What any of them executed, into the first's. */
-static void cover(struct team *t, struct observation *o)
-{
-	struct explorer *first = t->explorer[0];
-	const struct image *img = first->m->image;
-
-	for (uint32_t i = 1; i < t->count; i++)
-		for (size_t k = 0; k < img->memory_size; k++)
-			first->executed[k] |= t->explorer[i]->executed[k];
-	coverage_of(img, first->m->scenario->protocol, &first->m->decoder, first->executed,
-		    &o->coverage);
-}
-
-static bool search_team(struct team *t, const struct search_bounds *bounds, struct quirks *quirks,
-			bool (*progress)(void *arg, const struct search_progress *p), void *arg,
-			struct observation *o, struct schedule *witness, struct err *e)
-{
-	struct explorer *first = t->explorer[0];
-	struct search_result found = { 0 };
-	uint64_t executed = 0;
-	bool ok, unsound = false;
-
-	assert(first);
-	*quirks = *vm_quirks(first->m->vm);
-	ok = search_run(t->systems, t->count, bounds, progress, arg, &found, e);
-	guard_release();
-	for (uint32_t i = 0; i < t->count; i++) {
-		executed += t->explorer[i]->m->steps;
-		unsound |= local_unsound(t->explorer[i]->local);
-	}
-	if (ok && (found.violation || found.deadlock || found.livelock))
-		ok = make_witness(first, t->systems[0], &found, o, witness, e);
-	if (ok)
-		report(&found, first, unsound, o);
-	o->executed = executed;
-	if (ok)
-		cover(t, o);
-	search_fini(&found);
-	return ok;
-}
-
-bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
-		 struct observation *o, struct schedule *witness, struct quirks *quirks,
-		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
-		 struct err *e)
-{
-	const struct search_bounds bounds = {
-		.states = s->explore.max_states,
-		.seconds = s->explore.max_seconds,
-		.memory = s->explore.max_memory_mb << 20,
-	};
-	struct team t = { 0 };
-	bool ok;
-
-	assert(jobs > 0 && jobs <= EXPLORE_JOBS_MAX);
-	memset(o, 0, sizeof(*o));
-	o->stepped = true;
-	o->vcpus = s->vcpus;
-	ok = assemble(&t, image, s, jobs, e) &&
-	     search_team(&t, &bounds, quirks, progress, arg, o, witness, e);
-	for (uint32_t i = 0; i < t.count; i++)
-		explorer_free(t.explorer[i]);
-	return ok;
+	return (struct search_system){ x, start, load, save, enabled, apply, hash };
 }

@@ -16,16 +16,28 @@
 
 #define EXPLORE_JOBS_MAX 64u
 
+struct explore_request {
+	const struct image *image;
+	const struct scenario *scenario; /* whose own moves and injections are not looked at */
+	uint32_t jobs;			 /* workers, each with a VM of its own */
+	/*
+	 * A file to keep an unfinished search in, by a temporary name; NULL: nowhere.
+	 * With (resume) the search goes on from there; when it is finished the file goes.
+	 */
+	const char *checkpoint;
+	bool resume;
+	/* About twice a second; true to stop. May be NULL. */
+	bool (*progress)(void *arg, const struct search_progress *p);
+	void *arg;
+};
+
 /*
- * Search every schedule of (s), within (s->explore)'s budgets and bounds, with
- * (jobs) workers, each with a VM of its own. Fills (o): states, transitions,
- * exhausted; for a violation, deadlock or livelock the schedule that leads
- * there is (witness), already replayed; for the latter two with the cycle that
- * repeats. The scenario's own moves and injections are not looked at.
+ * Search every schedule of the scenario, within its budgets and bounds. Fills
+ * (o): states, transitions, exhausted, coverage; for a violation, deadlock or
+ * livelock the schedule that leads there is (witness), already replayed; for the
+ * latter two with the cycle that repeats.
  */
-bool explore_run(const struct image *image, const struct scenario *s, uint32_t jobs,
-		 struct observation *o, struct schedule *witness, struct quirks *quirks,
-		 bool (*progress)(void *arg, const struct search_progress *p), void *arg,
-		 struct err *e);
+bool explore_run(const struct explore_request *q, struct observation *o, struct schedule *witness,
+		 struct quirks *quirks, struct err *e);
 
 #endif

@@ -103,4 +103,7 @@ const char *image_name_address(const struct image *img, uint64_t address, char *
 /* The bytes at (address), or NULL when [address, address+size) is not in the image. */
 const void *image_bytes(const struct image *img, uint64_t address, size_t size);
 
+/* The bytes from (address) to the end of its segment, (*size) at most, which is set; or NULL. */
+const void *image_bytes_up_to(const struct image *img, uint64_t address, size_t *size);
+
 #endif

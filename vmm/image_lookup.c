@@ -38,6 +38,17 @@ const void *image_bytes(const struct image *img, uint64_t address, size_t size)
 	return img->memory + (address - CM_IMAGE_BASE);
 }
 
+const void *image_bytes_up_to(const struct image *img, uint64_t address, size_t *size)
+{
+	const struct image_segment *s = image_segment_at(img, address, 1);
+
+	if (!s)
+		return NULL;
+	if (*size > s->address + s->size - address)
+		*size = s->address + s->size - address;
+	return img->memory + (address - CM_IMAGE_BASE);
+}
+
 const struct image_protocol *image_protocol(const struct image *img, const char *name)
 {
 	for (size_t i = 0; i < img->nprotocols; i++)

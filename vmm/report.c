@@ -195,12 +195,17 @@ static bool write_atomically(const char *dir, const char *path, const char *text
 	return false;
 }
 
+bool report_name(struct result *r, const char *dir, struct err *e)
+{
+	return make_directory(dir, e) && name_file(r, dir, e);
+}
+
 bool report_write(struct result *r, const char *dir, struct err *e)
 {
 	char *text;
 	bool ok;
 
-	if (make_directory(dir, e) && name_file(r, dir, e)) {
+	if (report_name(r, dir, e)) {
 		text = report_document(r);
 		ok = write_atomically(dir, r->path, text, e);
 		free(text);

@@ -33,6 +33,9 @@ char *report_line(const struct result *r);
  */
 bool report_write(struct result *r, const char *dir, struct err *e);
 
+/* Only make (dir) and set r->path, to know where it will be. */
+bool report_name(struct result *r, const char *dir, struct err *e);
+
 /* What it writes, two blanks an indent. Heap string; the caller frees it. */
 char *report_document(const struct result *r);
 

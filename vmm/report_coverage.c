@@ -24,10 +24,10 @@ static const char *name_at(const struct image *img, uint64_t at, char buf[128])
 static const char *text_at(const struct image *img, struct insn_decoder *d, uint64_t at,
 			   char buf[96])
 {
-	size_t left = CM_IMAGE_BASE + img->memory_size - at;
-	size_t size = left < INSN_LENGTH_MAX ? left : INSN_LENGTH_MAX;
+	size_t size = INSN_LENGTH_MAX;
+	const uint8_t *bytes = image_bytes_up_to(img, at, &size);
 
-	insn_text(d, image_bytes(img, at, size), size, at, buf, 96);
+	insn_text(d, bytes, size, at, buf, 96);
 	return buf;
 }
 

@@ -19,6 +19,39 @@
 
 #define ROUND_STATES 16384u
 
+bool search_graph_add(struct search_graph *g, const struct search_state *state)
+{
+	uint32_t *level, id = (uint32_t)g->states.count;
+
+	if (!search_visited_add(&g->states, state))
+		return false;
+	if (id && state->parent < g->level[g->levels - 1])
+		return true;
+	level = search_grow(g->level, &g->level_capacity, g->levels + 1, sizeof(*level));
+	if (!level)
+		return false;
+	g->level = level;
+	level[g->levels++] = id;
+	return true;
+}
+
+uint32_t search_graph_level_end(const struct search_graph *g, size_t depth)
+{
+	return depth + 1 < g->levels ? g->level[depth + 1] : (uint32_t)g->states.count;
+}
+
+uint64_t search_graph_bytes(const struct search_graph *g)
+{
+	return search_visited_bytes(&g->states) + g->first_capacity * sizeof(*g->first) +
+	       g->edge_capacity * sizeof(*g->edge) + g->level_capacity * sizeof(*g->level);
+}
+
+void search_account(struct search *s)
+{
+	s->bytes = search_graph_bytes(&s->graph) +
+		   (s->now.capacity + s->next.capacity) * sizeof(*s->now.blob);
+}
+
 static bool add_state(struct search *s, const struct search_state *state, struct search_blob *blob)
 {
 	struct search_level *next = &s->next;
@@ -28,7 +61,7 @@ static bool add_state(struct search *s, const struct search_state *state, struct
 	if (!grown)
 		return false;
 	next->blob = grown;
-	if (!search_visited_add(&s->graph.states, state))
+	if (!search_graph_add(&s->graph, state))
 		return false;
 	if (state->violation && s->violation == SEARCH_NONE)
 		s->violation = (uint32_t)(s->graph.states.count - 1);
@@ -40,7 +73,8 @@ static bool add_state(struct search *s, const struct search_state *state, struct
 /* The id of what (w) found, added if no other worker's has been. SEARCH_NONE: the bound is met. */
 static bool merge_found(struct search *s, struct search_worker *w, uint32_t index, uint32_t *id)
 {
-	uint64_t limit = s->bounds->states ? s->bounds->states : SEARCH_STATES_MAX;
+	uint64_t bound = s->options->bounds.states;
+	uint64_t limit = bound ? bound : SEARCH_STATES_MAX;
 	const struct search_state *state = &w->found.state[index];
 	struct search_extra *extra = &w->extra[index];
 
@@ -85,14 +119,13 @@ static bool merge_row(struct search *s, struct search_worker *w)
 	w->edge_merged += row->edges;
 	first[g->expanded++] = g->edges - row->edges;
 	first[g->expanded] = g->edges;
-	s->merged++;
+	/* Not before: a row that a bound keeps from being merged is expanded again on resuming. */
+	search_blob_free(s, &s->now.blob[s->merged++]);
 	return true;
 }
 
 static void forget_round(struct search *s)
 {
-	struct search_graph *g = &s->graph;
-
 	for (uint32_t i = 0; i < s->jobs; i++) {
 		struct search_worker *w = &s->worker[i];
 
@@ -104,9 +137,7 @@ static void forget_round(struct search *s)
 		search_visited_clear(&w->found);
 		w->rows = w->edges = w->row_merged = w->edge_merged = 0;
 	}
-	s->bytes = search_visited_bytes(&g->states) + g->first_capacity * sizeof(*g->first) +
-		   g->edge_capacity * sizeof(*g->edge) +
-		   (s->now.capacity + s->next.capacity) * sizeof(*s->now.blob);
+	search_account(s);
 }
 
 /* In order of state: each worker's rows are in that order, so it is at the head of one of them. */
@@ -192,14 +223,18 @@ static bool begin(struct search *s, struct err *e)
 		if (s->worker[i].hash[0] != s->worker[0].hash[0] ||
 		    s->worker[i].hash[1] != s->worker[0].hash[1])
 			return err_set(e, ERR_HOST, "search: system %u starts in another state", i);
-	return save_start(s, e);
+	if (s->options->resume)
+		return search_checkpoint_read(s, s->options->resume, e);
+	if (!save_start(s, e))
+		return false;
+	next_level(s);
+	return true;
 }
 
 static bool explore(struct search *s, struct err *e)
 {
 	if (!begin(s, e))
 		return false;
-	next_level(s);
 	for (;;) {
 		while (s->merged < s->now.count) {
 			if (s->violation == 0)
@@ -218,6 +253,12 @@ static bool explore(struct search *s, struct err *e)
 
 /* ---- what it comes to ----------------------------------------------------- */
 
+/* A violation found within a level ends the search only behind it. */
+static bool unfinished(struct search *s)
+{
+	return atomic_load(&s->stop) && (s->violation == SEARCH_NONE || s->merged < s->now.count);
+}
+
 static bool judge(struct search *s, struct search_result *r)
 {
 	static const char *const bounds[] = {
@@ -226,6 +267,7 @@ static bool judge(struct search *s, struct search_result *r)
 		[SEARCH_STOP_MEMORY] = "memory",
 	};
 	int why = atomic_load(&s->stop);
+	uint64_t limit = s->options->bounds.memory;
 
 	r->states = s->graph.states.count;
 	r->transitions = s->graph.edges;
@@ -234,10 +276,14 @@ static bool judge(struct search *s, struct search_result *r)
 	if (s->violation != SEARCH_NONE) {
 		r->end = SEARCH_VIOLATION;
 		r->violation = s->graph.states.state[s->violation].violation;
-		return search_graph_stem(&s->graph, s->violation, &r->path);
+		if (!search_witness(&s->graph, s->violation, search_graph_bytes(&s->graph), limit,
+				    r))
+			return false;
+		r->minimised &= !unfinished(s);
+		return true;
 	}
 	if (why == SEARCH_STOP_NOT)
-		return search_graph_judge(&s->graph, s->bounds->memory, r);
+		return search_graph_judge(&s->graph, limit, r);
 	r->end = why == SEARCH_STOP_INTERRUPTED ? SEARCH_INTERRUPTED : SEARCH_BOUND;
 	r->bound = bounds[why];
 	return true;
@@ -300,31 +346,47 @@ static bool init_workers(struct search *s, struct search_system *const *systems,
 	return true;
 }
 
-bool search_run(struct search_system *const *systems, uint32_t jobs,
-		const struct search_bounds *bounds,
-		bool (*progress)(void *arg, const struct search_progress *p), void *arg,
-		struct search_result *result, struct err *e)
+static bool save(struct search *s, struct search_result *r, struct err *e)
 {
-	struct search s = { .bounds = bounds, .progress = progress, .arg = arg, .jobs = jobs };
+	FILE *f = s->options->checkpoint;
+
+	r->saved = f && search_checkpoint_write(s, f, e);
+	return !f || r->saved;
+}
+
+static bool conclude(struct search *s, struct search_result *r, struct err *e)
+{
+	if (!judge(s, r))
+		return search_no_memory(e);
+	/* All is explored, but there was no room to judge it. */
+	if (r->end == SEARCH_BOUND && !unfinished(s) && !save(s, r, e))
+		return false;
+	r->seconds = clock_now() - s->started;
+	return true;
+}
+
+bool search_run(struct search_system *const *systems, uint32_t jobs,
+		const struct search_options *options, struct search_result *result, struct err *e)
+{
+	struct search s = { .options = options, .jobs = jobs, .violation = SEARCH_NONE };
 	bool ok;
 
 	*result = (struct search_result){ 0 };
-	s.violation = SEARCH_NONE;
 	s.started = s.reported = clock_now();
 	s.worker = calloc(jobs, sizeof(*s.worker));
 	if (!s.worker)
 		return search_no_memory(e);
 	ok = init_workers(&s, systems, e) && explore(&s, e);
+	if (ok && unfinished(&s))
+		ok = save(&s, result, e);
 	free_workers(&s);
-	if (ok && !judge(&s, result))
-		ok = search_no_memory(e);
+	ok = ok && conclude(&s, result, e);
 	search_visited_fini(&s.graph.states);
 	free(s.graph.first);
 	free(s.graph.edge);
+	free(s.graph.level);
 	if (!ok)
 		search_fini(result);
-	else
-		result->seconds = clock_now() - s.started;
 	return ok;
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "err.h"
 
@@ -22,7 +23,9 @@
 struct search_action {
 	uint64_t code;
 	uint8_t process; /* who moves, 0..63: fairness is owed to processes */
-	bool owed;	 /* weak fairness holds for it: not for NMIs */
+	bool owed;	 /* weak fairness holds for it; else an injection: an NMI */
+	uint8_t lane;	 /* whose turn, 0..63: two moves of different lanes are a context switch */
+	bool costly;	 /* a choice a witness should have few of: a stale fetch */
 };
 
 /* What a state is, beyond its hash. */
@@ -75,6 +78,24 @@ struct search_path {
 struct search_progress {
 	uint64_t states, transitions, frontier, depth, memory;
 	double seconds;
+	double left_seconds; /* an extrapolation; negative: unknown, as levels do not shrink yet */
+};
+
+struct search_options {
+	struct search_bounds bounds;
+	/* Called about twice a second, returns true to stop; may be NULL. */
+	bool (*progress)(void *arg, const struct search_progress *p);
+	void *arg;
+	/*
+	 * Both open, the caller's, used from where they stand, and may be NULL. A search
+	 * that a bound or (progress) ended writes to (checkpoint) what it needs to go on
+	 * from there; with it as (resume), a later one comes to exactly the result of a
+	 * search that was never stopped. Bounds count from the first start, seconds too.
+	 */
+	FILE *resume;
+	FILE *checkpoint;
+	/* Digest of what moves depend on beside the state; a checkpoint of another is refused. */
+	uint64_t identity;
 };
 
 struct search_result {
@@ -82,6 +103,7 @@ struct search_result {
 	const char *bound; /* SEARCH_BOUND: "states", "seconds", "memory" */
 	uint64_t states, transitions, depth, memory;
 	double seconds;
+	bool saved;	   /* unfinished, and the checkpoint says how to go on */
 	uint8_t violation; /* kind of the first one, 0 none */
 	bool deadlock;	   /* exhausted only: in some state no owed move leads to a goal */
 	bool livelock;	   /* exhausted only: a fair cycle outside the goals, in reach of one */
@@ -91,14 +113,21 @@ struct search_result {
 	 */
 	struct search_path path;
 	struct search_path cycle; /* from where (path) ends once round; empty when nobody spins */
+	/*
+	 * The path, to a violation of the first one's kind, or the stem, has of all
+	 * shortest ones, in this order: the fewest context switches, injections, costly
+	 * moves, and the smallest indices. False: memory was bounded too tightly to
+	 * find out, or the search ended within the level; it is then only as short.
+	 */
+	bool minimised;
 };
 
 /*
  * Search with (jobs) systems, each used by one thread only, systems[0] by the
- * caller's; (systems) has that many, all of the same initial state. (progress),
- * called about twice a second, returns true to stop; may be NULL. The result's
- * paths are freed by search_fini(). False on failure of a system; the result is
- * then empty.
+ * caller's; (systems) has that many, all of the same initial state. The result's
+ * paths are freed by search_fini(). False on failure of a system (its error), a
+ * file that is no checkpoint of this search (ERR_INPUT), or when the checkpoint
+ * cannot be written (ERR_HOST); the result is then empty.
  *
  * Judged when exhausted and without violation (design, "Three ways to execute"):
  *   deadlock: a reachable state from which no path of owed moves leads to a goal
@@ -106,10 +135,16 @@ struct search_result {
  *	on which every owed process is, somewhere, either moving or unable to
  */
 bool search_run(struct search_system *const *systems, uint32_t jobs,
-		const struct search_bounds *bounds,
-		bool (*progress)(void *arg, const struct search_progress *p), void *arg,
-		struct search_result *result, struct err *e);
+		const struct search_options *options, struct search_result *result, struct err *e);
 void search_fini(struct search_result *result);
+
+/*
+ * How many states will follow the last of (count) levels of these sizes, if each
+ * goes on to be smaller than the one before by the same factor. Negative:
+ * unknown, as there are fewer than SEARCH_TREND levels or they do not shrink.
+ */
+#define SEARCH_TREND 5u
+double search_states_left(const uint64_t *size, size_t count);
 
 /* Follow (path) from where the system is; leaves it in the last state. */
 bool search_go_on(struct search_system *s, const struct search_path *path, struct err *e);

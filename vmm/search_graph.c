@@ -33,6 +33,7 @@ struct judge {
 	bool owed_only;	      /* which edges count */
 	bool unfinished_only; /* which states count: no goal, but alive */
 	bool mark;	      /* set SEARCH_FAIR in fair components */
+	uint64_t held, limit; /* bytes, for the stem */
 	uint32_t best;	      /* the smallest state of a fair component, or SEARCH_NONE */
 };
 
@@ -183,34 +184,6 @@ static void components(struct judge *j, component_fn *component)
 
 /* ---- walks ---------------------------------------------------------------- */
 
-static uint32_t *extend(struct search_path *path, size_t more)
-{
-	/* One more than needed, so that an empty path is no failure. */
-	uint32_t *grown = realloc(path->index, (path->count + more + 1) * sizeof(*grown));
-
-	if (!grown)
-		return NULL;
-	path->index = grown;
-	path->count += more;
-	return &grown[path->count - more];
-}
-
-bool search_graph_stem(const struct search_graph *g, uint32_t id, struct search_path *path)
-{
-	const struct search_state *state = g->states.state;
-	size_t length = 0;
-	uint32_t *index;
-
-	for (uint32_t at = id; state[at].parent != SEARCH_NONE; at = state[at].parent)
-		length++;
-	index = extend(path, length);
-	if (!index)
-		return false;
-	for (uint32_t at = id; length--; at = state[at].parent)
-		index[length] = state[at].action;
-	return true;
-}
-
 /* Part of a walk: where it starts, and the first edge it may end with. */
 struct leg {
 	uint32_t at;
@@ -240,7 +213,7 @@ static bool append_walk(const struct judge *j, uint32_t from, struct frame last,
 
 	for (uint32_t at = last.state; at != from; at = j->frame[at].state)
 		length++;
-	index = extend(path, length);
+	index = search_path_extend(path, length);
 	if (!index)
 		return false;
 	while (length--) {
@@ -334,7 +307,7 @@ static bool witness_deadlock(struct judge *j, uint32_t dead, struct search_resul
 {
 	struct leg leg = { .at = dead, .into_fair = true, .to = SEARCH_NONE };
 
-	if (!search_graph_stem(j->g, dead, &r->path))
+	if (!search_witness(j->g, dead, j->held, j->limit, r))
 		return false;
 	forget(j);
 	j->owed_only = j->mark = true;
@@ -353,7 +326,7 @@ static bool witness_livelock(struct judge *j, struct search_result *r)
 	uint32_t entry = j->best;
 
 	clear_frames(j);
-	return search_graph_stem(j->g, entry, &r->path) && go_round(j, entry, &r->cycle);
+	return search_witness(j->g, entry, j->held, j->limit, r) && go_round(j, entry, &r->cycle);
 }
 
 static uint32_t first_dead(const struct search_graph *g)
@@ -389,9 +362,8 @@ bool search_graph_judge(struct search_graph *g, uint64_t limit, struct search_re
 {
 	size_t n = g->states.count;
 	uint64_t need = n * (3 * sizeof(uint32_t) + sizeof(struct frame));
-	uint64_t held = search_visited_bytes(&g->states) + g->first_capacity * sizeof(*g->first) +
-			g->edge_capacity * sizeof(*g->edge);
-	struct judge j = { .g = g };
+	uint64_t held = search_graph_bytes(g);
+	struct judge j = { .g = g, .held = held + need, .limit = limit };
 	uint32_t *room;
 	bool ok;
 

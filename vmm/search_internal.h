@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * search_internal.h - what search.c, search_work.c and search_graph.c share: the
- * graph that is explored and judged, and who works on it. Nobody else includes it.
+ * search_internal.h - what the files of the search share: the graph that is
+ * explored and judged, and who works on it. Nobody but search*.c includes it.
  */
 #ifndef CROSSMOD_SEARCH_INTERNAL_H
 #define CROSSMOD_SEARCH_INTERNAL_H
@@ -16,10 +16,15 @@
 /* A move made; the n-th edge of a state is the n-th action of its list. */
 struct search_edge {
 	uint32_t to;
-	uint8_t process;
-	bool owed;
-	bool fresh; /* (to) counts in what a worker found, until merged */
+	uint8_t process, lane;
+	bool owed : 1;
+	bool costly : 1;
+	bool fresh : 1; /* (to) counts in what a worker found, until merged */
 };
+
+_Static_assert(sizeof(struct search_edge) == 8, "an edge grew");
+
+#define SEARCH_LANES 64u
 
 /* Which processes owe a move in a state can be read off its edges: no mask is kept. */
 struct search_graph {
@@ -28,6 +33,8 @@ struct search_graph {
 	size_t expanded, first_capacity;
 	struct search_edge *edge;
 	size_t edges, edge_capacity;
+	uint32_t *level; /* the first state at each distance from the start */
+	size_t levels, level_capacity;
 };
 
 enum search_stop {
@@ -78,9 +85,7 @@ struct search_level {
 };
 
 struct search {
-	const struct search_bounds *bounds;
-	bool (*progress)(void *arg, const struct search_progress *p);
-	void *arg;
+	const struct search_options *options;
 	struct search_worker *worker;
 	uint32_t jobs, threads; /* threads: started, so one less than jobs */
 	enum search_task task;
@@ -96,6 +101,15 @@ struct search {
 	atomic_uint_least64_t new_states, transitions, blob_bytes, round_bytes, peak;
 	atomic_int stop;
 };
+
+/* search.c. Add a new state, in order of distance and parent. False: out of memory. */
+bool search_graph_add(struct search_graph *g, const struct search_state *state);
+/* The end of the states at distance (depth). */
+uint32_t search_graph_level_end(const struct search_graph *g, size_t depth);
+/* Bytes allocated. */
+uint64_t search_graph_bytes(const struct search_graph *g);
+/* Account for what is held between rounds, less snapshots. */
+void search_account(struct search *s);
 
 /* search_work.c. Every thread but the caller's runs search_thread() until SEARCH_TASK_QUIT. */
 void *search_thread(void *worker);
@@ -115,15 +129,36 @@ void search_blob_free(struct search *s, struct search_blob *blob);
 /* Returns false. */
 bool search_no_memory(struct err *e);
 
-/* Append to (path) the decisions from the start to state (id). False: out of memory. */
-bool search_graph_stem(const struct search_graph *g, uint32_t id, struct search_path *path);
+/*
+ * search_witness.c. Append to r->path the best of the shortest paths from the
+ * start to state (id), or, when that is a violation, to any state of its kind at
+ * its distance; says in (r) whether it is the best. (held) bytes are in use; with
+ * what it takes, which goes into r->memory, they stay within (limit), 0 for none:
+ * else the path is the one by which (id) was found. False: out of memory.
+ */
+bool search_witness(const struct search_graph *g, uint32_t id, uint64_t held, uint64_t limit,
+		    struct search_result *r);
+/* Where (more) more decisions of (path) go; NULL when out of memory. */
+uint32_t *search_path_extend(struct search_path *path, size_t more);
 
 /*
- * Judge a graph in which every state is expanded and none is a violation: sets
+ * search_graph.c. Judge a graph in which every state is expanded and none is a violation: sets
  * deadlock, livelock, path and cycle of (r). Needs about 20 bytes a state more,
  * said in r->memory; when (limit) is not 0 and less than that, it judges nothing
  * and sets the end to the memory bound. False: out of memory.
  */
 bool search_graph_judge(struct search_graph *g, uint64_t limit, struct search_result *r);
+
+/*
+ * search_checkpoint.c. Write an unfinished search, between two rounds, to where
+ * (f) stands. False: ERR_HOST.
+ */
+bool search_checkpoint_write(struct search *s, FILE *f, struct err *e);
+/*
+ * Fill a search that has nothing but workers, who know the initial state, from
+ * where (f) stands. ERR_INPUT: no checkpoint, damaged, or of another system.
+ * What has been read is the caller's to free either way.
+ */
+bool search_checkpoint_read(struct search *s, FILE *f, struct err *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "search_internal.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -91,7 +92,7 @@ static bool move(struct search_worker *w, uint32_t from, uint32_t n, const struc
 	struct search_mark mark = { 0 };
 	struct search_edge *edge;
 
-	assert(a->process < 64);
+	assert(a->process < 64 && a->lane < SEARCH_LANES);
 	edge = search_grow(w->edge, &w->edge_capacity, w->edges + 1, sizeof(*edge));
 	if (!edge)
 		return search_no_memory(e);
@@ -102,7 +103,9 @@ static bool move(struct search_worker *w, uint32_t from, uint32_t n, const struc
 	state.violation = mark.violation;
 	state.flags = mark.goal ? SEARCH_GOAL : 0;
 	edge += w->edges++;
-	*edge = (struct search_edge){ .process = a->process, .owed = a->owed };
+	*edge = (struct search_edge){
+		.process = a->process, .lane = a->lane, .owed = a->owed, .costly = a->costly
+	};
 	return arrive(w, edge, &state, e);
 }
 
@@ -138,7 +141,6 @@ static bool expand(struct search_worker *w, uint32_t id, struct err *e)
 	for (uint32_t i = 0; i < count; i++)
 		if (!enter(w, id, blob, e) || !move(w, id, i, &list[i], e))
 			return false;
-	search_blob_free(s, blob);
 	row[w->rows++] = (struct search_row){ id, count };
 	atomic_fetch_add(&s->transitions, count);
 	return true;
@@ -155,7 +157,7 @@ static void account(struct search_worker *w)
 
 void search_check_bounds(struct search *s)
 {
-	const struct search_bounds *b = s->bounds;
+	const struct search_bounds *b = &s->options->bounds;
 	uint64_t held = search_memory(s), peak = atomic_load(&s->peak);
 
 	while (held > peak && !atomic_compare_exchange_weak(&s->peak, &peak, held))
@@ -166,8 +168,45 @@ void search_check_bounds(struct search *s)
 		search_stop(s, SEARCH_STOP_SECONDS);
 }
 
+double search_states_left(const uint64_t *size, size_t count)
+{
+	double factor;
+
+	if (count < SEARCH_TREND || !size[count - 1])
+		return -1;
+	for (size_t i = 1; i < count; i++)
+		if (size[i] > size[i - 1])
+			return -1;
+	if (size[count - 1] == size[0])
+		return -1;
+	factor = pow((double)size[count - 1] / (double)size[0], 1 / (double)(count - 1));
+	return (double)size[count - 1] * factor / (1 - factor);
+}
+
+/* At the average speed so far. */
+static double seconds_left(const struct search *s, double seconds)
+{
+	const struct search_graph *g = &s->graph;
+	size_t taken = atomic_load(&s->taken), count = 0;
+	double expanded, left;
+	uint64_t size[SEARCH_TREND];
+
+	if (taken > s->round_end)
+		taken = s->round_end;
+	expanded = (double)s->now.base + (double)taken;
+	for (uint64_t depth = s->depth + 1; depth-- > 0 && count < SEARCH_TREND;) {
+		count++;
+		size[SEARCH_TREND - count] = search_graph_level_end(g, depth) - g->level[depth];
+	}
+	left = search_states_left(size + SEARCH_TREND - count, count);
+	if (left < 0 || expanded < 1)
+		return -1;
+	return ((double)(s->now.count - taken) + left) * seconds / expanded;
+}
+
 void search_report(struct search *s)
 {
+	const struct search_options *o = s->options;
 	double now = clock_now();
 	struct search_progress p = {
 		.states = s->graph.states.count + atomic_load(&s->new_states),
@@ -178,18 +217,27 @@ void search_report(struct search *s)
 		.seconds = now - s->started,
 	};
 
-	if (!s->progress || now - s->reported < PROGRESS_SECONDS)
+	if (!o->progress || now - s->reported < PROGRESS_SECONDS)
 		return;
 	s->reported = now;
-	if (s->progress(s->arg, &p))
+	p.left_seconds = seconds_left(s, p.seconds);
+	if (o->progress(o->arg, &p))
 		search_stop(s, SEARCH_STOP_INTERRUPTED);
+}
+
+/* How many new states may be found; one more makes the merge see that the bound is met. */
+static uint64_t room_for_states(const struct search *s)
+{
+	uint64_t limit = s->options->bounds.states, count = s->graph.states.count;
+
+	return !limit ? UINT64_MAX : limit > count ? limit - count : 0;
 }
 
 /* A batch once taken is finished, so what was taken is always a prefix of the level. */
 static void expand_batches(struct search_worker *w)
 {
 	struct search *s = w->search;
-	uint64_t room = s->bounds->states ? s->bounds->states - s->graph.states.count : UINT64_MAX;
+	uint64_t room = room_for_states(s);
 	size_t batch = (s->round_end - s->merged) / (4 * (size_t)s->jobs), at, end;
 
 	batch = batch < 1 ? 1 : batch > BATCH_STATES ? BATCH_STATES : batch;

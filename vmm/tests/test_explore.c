@@ -184,6 +184,7 @@ struct found {
 static struct found explore(uint32_t jobs, bool no_reduction, const char *json)
 {
 	struct scenario s;
+	struct explore_request q = { .scenario = &s, .jobs = jobs };
 	struct schedule witness = { 0 };
 	struct quirks quirks;
 	struct found f = { 0 };
@@ -194,8 +195,8 @@ static struct found explore(uint32_t jobs, bool no_reduction, const char *json)
 	guard_install();
 	kvmtest_scenario(&s, "%s", json);
 	s.explore.no_reduction = no_reduction;
-	if (!explore_run(kvmtest_image(), &s, jobs, &f.observation, &witness, &quirks, NULL, NULL,
-			 &e))
+	q.image = kvmtest_image();
+	if (!explore_run(&q, &f.observation, &witness, &quirks, &e))
 		kvmtest_skip_or_fail(&e);
 	f.verdict = verdict_of(&f.observation, reason, sizeof(reason));
 	f.decisions = witness.count;

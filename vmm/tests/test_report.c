@@ -108,7 +108,7 @@ Test(report, host)
 	memset(&h.quirks, true, sizeof(h.quirks));
 	cr_expect_str_eq(host_quirks(&h, buf, sizeof(buf)),
 			 "no-sync-regs,cpl0-emulated,int3-cpl0-injected,step-cpl3-via-guest-db,"
-			 "iret-emulated");
+			 "iret-emulated,no-run-to");
 	cr_expect_str_eq(host_quirks(&h, buf, 10), "no-sync-r");
 	host_read(&h);
 	cr_expect_not(h.quirks_known);

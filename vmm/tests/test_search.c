@@ -247,7 +247,7 @@ static bool stop_at_second(void *arg, const struct search_progress *p)
 
 Test(search, progress_interrupts)
 {
-	struct search_bounds bounds = { .seconds = 10 };
+	struct search_options options = { .bounds.seconds = 10, .progress = stop_at_second };
 	struct search_system *systems[1];
 	struct search_result r;
 	struct toy t;
@@ -256,12 +256,66 @@ Test(search, progress_interrupts)
 
 	toy_init(&t, &toy_counters, 6, 0);
 	t.busy_seconds = 1e-3;
+	options.arg = &calls;
 	systems[0] = &t.system;
-	cr_assert(search_run(systems, 1, &bounds, stop_at_second, &calls, &r, &e));
+	cr_assert(search_run(systems, 1, &options, &r, &e));
 	cr_assert_eq(r.end, SEARCH_INTERRUPTED);
 	cr_assert_eq(calls, 2);
 	cr_assert(r.seconds > 0.9 && r.seconds < 3, "%g", r.seconds);
 	search_fini(&r);
+}
+
+Test(search, states_left)
+{
+	static const uint64_t halves[] = { 1000, 64, 32, 16, 8, 4 },
+			      slow[] = { 81, 60, 50, 40, 16 }, flat[] = { 7, 7, 7, 7, 7 },
+			      growing[] = { 9, 8, 7, 6, 7 }, ended[] = { 8, 4, 2, 1, 0 };
+
+	cr_assert_float_eq(search_states_left(halves + 1, 5), 4, 1e-9, "2 + 1 + 1/2 + ...");
+	cr_assert_float_eq(search_states_left(slow, 5), 32, 1e-9, "by 2/3 a level, on average");
+	cr_assert_lt(search_states_left(halves + 1, 4), 0, "too few to tell");
+	cr_assert_gt(search_states_left(halves, 6), 0);
+	cr_assert_lt(search_states_left(flat, 5), 0);
+	cr_assert_lt(search_states_left(growing, 5), 0);
+	cr_assert_lt(search_states_left(growing + 1, 4), 0);
+	cr_assert_lt(search_states_left(ended, 5), 0);
+	cr_assert_lt(search_states_left(NULL, 0), 0);
+}
+
+static bool note_left(void *arg, const struct search_progress *p)
+{
+	*(double *)arg = p->left_seconds;
+	return true;
+}
+
+/* While levels grow nobody knows; in the last ones there is an end in sight. */
+Test(search, progress_estimates)
+{
+	struct search_options options = { .progress = note_left };
+	struct search_result r;
+	double left = 0;
+	struct toy t;
+	struct err e;
+
+	toy_init(&t, &toy_counters, 6, 0);
+	options.arg = &left;
+	t.busy_seconds = 1e-3;
+	cr_assert(toy_search_with(&t, 1, &options, &r, &e) && r.depth < 9);
+	cr_assert_lt(left, 0, "%g", left);
+	search_fini(&r);
+	t.busy_seconds = 0;
+	options.bounds.states = 4000;
+	options.checkpoint = tmpfile();
+	cr_assert(toy_search_with(&t, 1, &options, &r, &e) && r.depth > 13);
+	search_fini(&r);
+	rewind(options.checkpoint);
+	t.busy_seconds = 5e-3;
+	options = (struct search_options){ .progress = note_left, .resume = options.checkpoint };
+	options.arg = &left;
+	cr_assert(toy_search_with(&t, 1, &options, &r, &e) && r.end == SEARCH_INTERRUPTED);
+	cr_assert(left > 0 && left < 60, "%g", left);
+	search_fini(&r);
+	fclose(options.resume);
 }
 
 /* (1, 1) fails, from (1, 0) by digit 1 and, a millisecond earlier, from (0, 1) by digit 0. */
@@ -284,7 +338,7 @@ Test(search, first_failure)
 Test(search, systems_differ)
 {
 	struct search_system *systems[2];
-	struct search_bounds bounds = { 0 };
+	struct search_options options = { 0 };
 	struct search_result r;
 	struct toy t[2];
 	struct err e;
@@ -294,7 +348,7 @@ Test(search, systems_differ)
 	t[1].start_at = 1;
 	systems[0] = &t[0].system;
 	systems[1] = &t[1].system;
-	cr_assert(!search_run(systems, 2, &bounds, NULL, NULL, &r, &e));
+	cr_assert(!search_run(systems, 2, &options, &r, &e));
 	cr_assert_str_eq(e.text, "search: system 1 starts in another state");
 }
 
@@ -334,19 +388,19 @@ Test(search, follow_refuses)
 Test(search, loads)
 {
 	struct search_system *systems[1];
-	struct search_bounds bounds = { 0 };
+	struct search_options options = { 0 };
 	struct search_result r;
 	struct toy t;
 	struct err e;
 
 	toy_init(&t, &toy_ring, 500, 0);
 	systems[0] = &t.system;
-	cr_assert(search_run(systems, 1, &bounds, NULL, NULL, &r, &e));
+	cr_assert(search_run(systems, 1, &options, &r, &e));
 	cr_assert(t.loads == 0 && t.saves == 500 && t.applies == 500);
 	search_fini(&r);
 	toy_init(&t, &toy_counters, 6, 0);
 	systems[0] = &t.system;
-	cr_assert(search_run(systems, 1, &bounds, NULL, NULL, &r, &e));
+	cr_assert(search_run(systems, 1, &options, &r, &e));
 	cr_assert_eq(t.saves, 4096, "each state once");
 	cr_assert_leq(t.loads, t.applies + 1);
 	search_fini(&r);

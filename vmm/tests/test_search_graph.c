@@ -98,7 +98,7 @@ static bool any_fair_cycle(const struct toy_graph *g, const bool *in, bool owed_
 
 /* States in the order a queue meets them: the order of their ids. */
 struct order {
-	uint32_t state[STATES], parent[STATES], move[STATES], count; /* parent and move by state */
+	uint32_t state[STATES], count;
 };
 
 static struct order breadth_first(const struct toy_graph *g)
@@ -113,29 +113,88 @@ static struct order breadth_first(const struct toy_graph *g)
 			if (seen[to])
 				continue;
 			seen[to] = true;
-			o.parent[to] = o.state[head];
-			o.move[to] = i;
 			o.state[o.count++] = to;
 		}
 	return o;
 }
 
-/* That (path) starts as the queue came to the first of the states (among), and that alone. */
+/* The distances of all states from 0, UINT32_MAX where there is no way. */
+static void measure(const struct toy_graph *g, uint32_t *distance)
+{
+	memset(distance, 0xff, STATES * sizeof(*distance));
+	distance[0] = 0;
+	for (uint32_t round = 0; round < g->count; round++)
+		for (uint32_t s = 0; s < g->count; s++)
+			for (uint32_t i = 0; i < g->state[s].moves; i++) {
+				uint32_t to = g->state[s].to[i];
+
+				if (distance[s] != UINT32_MAX && distance[to] > distance[s] + 1)
+					distance[to] = distance[s] + 1;
+			}
+}
+
+/* Every shortest path, one after the other, in order of its moves. */
+struct stems {
+	const struct toy_graph *g;
+	uint32_t distance[STATES], length;
+	bool target[STATES];
+	uint32_t cost[3]; /* so far: switches, injections, costly moves */
+	uint32_t move[STATES], best[STATES], best_cost[3];
+};
+
+static bool is_less(const uint32_t *a, const uint32_t *b)
+{
+	int i = a[0] != b[0] ? 0 : a[1] != b[1] ? 1 : 2;
+
+	return a[i] < b[i];
+}
+
+static void try_stems(struct stems *p, uint32_t at, uint32_t done, int lane)
+{
+	if (done == p->length && p->target[at] && is_less(p->cost, p->best_cost)) {
+		memcpy(p->best, p->move, sizeof(p->best));
+		memcpy(p->best_cost, p->cost, sizeof(p->cost));
+	}
+	for (uint32_t i = 0; done < p->length && i < p->g->state[at].moves; i++) {
+		uint32_t to = p->g->state[at].to[i], before[3];
+
+		if (p->distance[to] != done + 1)
+			continue;
+		memcpy(before, p->cost, sizeof(before));
+		p->cost[0] += lane >= 0 && p->g->state[at].lane[i] != lane;
+		p->cost[1] += !p->g->state[at].owed[i];
+		p->cost[2] += p->g->state[at].costly[i];
+		p->move[done] = i;
+		try_stems(p, to, done + 1, p->g->state[at].lane[i]);
+		memcpy(p->cost, before, sizeof(before));
+	}
+}
+
+/*
+ * That (path) starts with the best way to the first of the states (among) in the
+ * order of the queue, or, that being a violation, to any of its kind as near.
+ */
 static size_t assert_stem(const struct toy_graph *g, const bool *among,
 			  const struct search_path *path)
 {
+	struct stems p = { .g = g, .best_cost = { UINT32_MAX } };
 	struct order o = breadth_first(g);
-	uint32_t move[STATES], length = 0, at;
+	uint32_t first;
 	size_t i = 0;
 
 	while (!among[o.state[i]])
 		cr_assert_lt(++i, o.count);
-	for (at = o.state[i]; at; at = o.parent[at])
-		move[length++] = o.move[at];
-	cr_assert_geq(path->count, length);
-	for (i = 0; i < length; i++)
-		cr_assert_eq(path->index[i], move[length - 1 - i], "move %zu", i);
-	return length;
+	first = o.state[i];
+	measure(g, p.distance);
+	p.length = p.distance[first];
+	for (uint32_t s = 0; s < g->count; s++)
+		p.target[s] = s == first || (g->state[first].violation &&
+					     g->state[s].violation == g->state[first].violation);
+	try_stems(&p, 0, 0, -1);
+	cr_assert(p.best_cost[0] != UINT32_MAX && path->count >= p.length);
+	for (i = 0; i < p.length; i++)
+		cr_assert_eq(path->index[i], p.best[i], "move %zu", i);
+	return p.length;
 }
 
 struct judged {
@@ -147,27 +206,12 @@ struct judged {
 	bool violation, deadlock, livelock, livelock_owed;
 };
 
-static void measure(const struct toy_graph *g, struct judged *j)
-{
-	memset(j->distance, 0xff, sizeof(j->distance));
-	j->distance[0] = 0;
-	for (uint32_t round = 0; round < g->count; round++)
-		for (uint32_t s = 0; s < g->count; s++)
-			for (uint32_t i = 0; i < g->state[s].moves; i++) {
-				uint32_t to = g->state[s].to[i];
-
-				if (j->distance[s] != UINT32_MAX &&
-				    j->distance[to] > j->distance[s] + 1)
-					j->distance[to] = j->distance[s] + 1;
-			}
-}
-
 static struct judged judge(const struct toy_graph *g)
 {
 	struct judged j = { .states = 0 };
 	uint32_t end = UINT32_MAX - 1;
 
-	measure(g, &j);
+	measure(g, j.distance);
 	for (uint32_t s = 0; s < g->count; s++)
 		if (g->state[s].violation && j.distance[s] <= end)
 			end = j.distance[s];
@@ -245,6 +289,14 @@ static void assert_livelock(const struct toy_graph *g, const struct judged *j,
 	assert_cycle(g, play(g, 0, &r->path), &r->cycle, j->unfinished, j->livelock_owed);
 }
 
+/* Of the kind of the first one, by the stem to it or to another of that kind. */
+static void assert_violation(const struct toy_graph *g, const struct judged *j,
+			     const struct search_result *r)
+{
+	cr_assert_eq(r->path.count, assert_stem(g, j->wrong, &r->path));
+	cr_assert_eq(r->violation, g->state[play(g, 0, &r->path)].violation);
+}
+
 static void assert_judged(const struct toy_graph *g, const struct search_result *r)
 {
 	struct judged j = judge(g);
@@ -255,8 +307,9 @@ static void assert_judged(const struct toy_graph *g, const struct search_result 
 	cr_assert_eq(r->depth, j.depth);
 	cr_assert_eq(r->deadlock, j.deadlock);
 	cr_assert_eq(r->livelock, j.livelock);
+	cr_assert_eq(r->minimised, j.violation || j.deadlock || j.livelock);
 	if (j.violation)
-		cr_assert_eq(r->path.count, assert_stem(g, j.wrong, &r->path));
+		assert_violation(g, &j, r);
 	else if (j.deadlock)
 		assert_deadlock(g, &j, r);
 	else if (j.livelock)
@@ -412,11 +465,14 @@ static struct toy_graph random_graph(uint64_t *seed)
 		g.state[s].moves =
 			(uint8_t)(random_below(seed, 10) ? 1 + random_below(seed, 3) : 0);
 		g.state[s].goal = random_below(seed, goals) == 0;
-		g.state[s].violation = s && faulty && random_below(seed, g.count) == 0;
+		if (s && faulty && random_below(seed, g.count) < 3)
+			g.state[s].violation = (uint8_t)(1 + random_below(seed, 2));
 		for (uint32_t i = 0; i < g.state[s].moves; i++) {
 			g.state[s].to[i] = (uint8_t)random_below(seed, g.count);
 			g.state[s].process[i] = (uint8_t)random_below(seed, PROCESSES);
 			g.state[s].owed[i] = !nmis || random_below(seed, 4);
+			g.state[s].lane[i] = (uint8_t)random_below(seed, PROCESSES);
+			g.state[s].costly[i] = random_below(seed, 3) == 0;
 		}
 	}
 	return g;

@@ -12,7 +12,8 @@
 
 static uint32_t owe(struct search_action *list, uint32_t count, uint32_t process, uint64_t code)
 {
-	list[count] = (struct search_action){ code, (uint8_t)process, true };
+	list[count] =
+		(struct search_action){ code, (uint8_t)process, true, (uint8_t)process, false };
 	return count + 1;
 }
 
@@ -264,6 +265,41 @@ static struct search_mark counters_mark(const struct toy *t, const uint8_t *s)
 const struct toy_kind toy_counters = { "counters", counters_enabled, counters_apply,
 				       counters_mark };
 
+/* ---- rope: s[0], s[1] the place ------------------------------------------- */
+
+static uint32_t place(const uint8_t *s)
+{
+	return s[0] | (uint32_t)s[1] << 8;
+}
+
+static uint32_t rope_enabled(const struct toy *t, const uint8_t *s, struct search_action *list)
+{
+	uint8_t lane = t->variant == 1 ? place(s) & 1 : 2;
+
+	if (place(s) == t->n)
+		return 0;
+	list[0] = (struct search_action){ 0, 2, t->variant != 2, lane, t->variant == 3 };
+	list[1] = (struct search_action){ 1, 2, true, 2, false };
+	return 2;
+}
+
+static void rope_apply(const struct toy *t, uint8_t *s, uint64_t code)
+{
+	uint32_t at = place(s) + 1;
+
+	(void)t;
+	(void)code;
+	s[0] = (uint8_t)at;
+	s[1] = (uint8_t)(at >> 8);
+}
+
+static struct search_mark rope_mark(const struct toy *t, const uint8_t *s)
+{
+	return (struct search_mark){ .violation = place(s) == t->n ? 3 : 0 };
+}
+
+const struct toy_kind toy_rope = { "rope", rope_enabled, rope_apply, rope_mark };
+
 /* ---- explicit: s[0] the state --------------------------------------------- */
 
 static uint32_t explicit_enabled(const struct toy *t, const uint8_t *s, struct search_action *list)
@@ -272,7 +308,8 @@ static uint32_t explicit_enabled(const struct toy *t, const uint8_t *s, struct s
 
 	for (uint32_t i = 0; i < g->state[s[0]].moves; i++)
 		list[i] = (struct search_action){ i, g->state[s[0]].process[i],
-						  g->state[s[0]].owed[i] };
+						  g->state[s[0]].owed[i], g->state[s[0]].lane[i],
+						  g->state[s[0]].costly[i] };
 	return g->state[s[0]].moves;
 }
 
@@ -381,7 +418,15 @@ void toy_init(struct toy *t, const struct toy_kind *kind, uint32_t n, uint32_t v
 bool toy_search(const struct toy *like, uint32_t jobs, const struct search_bounds *bounds,
 		struct search_result *r, struct err *e)
 {
-	static const struct search_bounds none;
+	struct search_options options = { .bounds =
+						  bounds ? *bounds : (struct search_bounds){ 0 } };
+
+	return toy_search_with(like, jobs, &options, r, e);
+}
+
+bool toy_search_with(const struct toy *like, uint32_t jobs, const struct search_options *options,
+		     struct search_result *r, struct err *e)
+{
 	struct search_system *systems[TOY_JOBS_MAX];
 	struct toy toys[TOY_JOBS_MAX];
 
@@ -390,5 +435,5 @@ bool toy_search(const struct toy *like, uint32_t jobs, const struct search_bound
 		toys[i].system.self = &toys[i];
 		systems[i] = &toys[i].system;
 	}
-	return search_run(systems, jobs, bounds ? bounds : &none, NULL, NULL, r, e);
+	return search_run(systems, jobs, options, r, e);
 }

@@ -40,7 +40,8 @@ struct toy_graph {
 	uint32_t count;
 	struct {
 		uint8_t moves, to[TOY_GRAPH_MOVES], process[TOY_GRAPH_MOVES];
-		bool owed[TOY_GRAPH_MOVES], goal;
+		uint8_t lane[TOY_GRAPH_MOVES];
+		bool owed[TOY_GRAPH_MOVES], costly[TOY_GRAPH_MOVES], goal;
 		uint8_t violation;
 	} state[TOY_GRAPH_STATES];
 };
@@ -60,6 +61,11 @@ extern const struct toy_kind toy_buffer;
 extern const struct toy_kind toy_polite;
 /* Counters of n digits in base 4, each incremented on its own: 4^n states; all at 3 is the goal. */
 extern const struct toy_kind toy_counters;
+/*
+ * n places in a row, the last one wrong, and at each of them two moves to the next. The second
+ * one is plain. The first: variant 1, of lane 0 and 1 in turn; 2, an injection; 3, costly.
+ */
+extern const struct toy_kind toy_rope;
 /* A toy_graph. */
 extern const struct toy_kind toy_explicit;
 
@@ -67,8 +73,10 @@ void toy_init(struct toy *t, const struct toy_kind *kind, uint32_t n, uint32_t v
 
 #define TOY_JOBS_MAX 4u
 
-/* search_run() on (jobs) copies of a toy, without progress. (bounds) may be NULL. */
+/* search_run() on (jobs) copies of a toy. (bounds) may be NULL. */
 bool toy_search(const struct toy *like, uint32_t jobs, const struct search_bounds *bounds,
 		struct search_result *r, struct err *e);
+bool toy_search_with(const struct toy *like, uint32_t jobs, const struct search_options *options,
+		     struct search_result *r, struct err *e);
 
 #endif
