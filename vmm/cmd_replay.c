@@ -52,6 +52,7 @@ static bool replay(const struct options *o, const struct witness *w, const struc
 	}
 	if (ok && o->trace)
 		trace_end(&t, m, &r->observation);
+	trace_fini(&t);
 	machine_free(m);
 	schedule_fini(&given);
 	if (ok)
