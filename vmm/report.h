@@ -43,6 +43,7 @@ struct witness {
 	char *scenario_text;
 	char *schedule;
 	char *verdict;
+	char *reason; /* for the verdict; NULL: none was given */
 	char *digest; /* of the final state */
 	char *guest_digest;
 	char *fetch; /* "stale/byte": as it was run, options included */
