@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "report_internal.h"
 
@@ -218,13 +219,26 @@ static char *page_text(const char *data)
 	return text;
 }
 
+/* Renaming replaces whatever is there: a device, or the link that /dev/stdout is, must not go. */
+static bool replaceable(const char *path, struct err *e)
+{
+	struct stat there;
+
+	return lstat(path, &there) || S_ISREG(there.st_mode) ||
+	       err_set(e, ERR_INPUT, "%s: not a regular file", path);
+}
+
 bool report_page_write(const struct report_page *p, const struct report_page_end *end,
 		       const char *path, struct err *e)
 {
-	char *data = data_text(p, end), *page = page_text(data), *dir = strdup(path);
-	char *slash;
+	char *data, *page, *dir, *slash;
 	bool ok;
 
+	if (!replaceable(path, e))
+		return false;
+	data = data_text(p, end);
+	page = page_text(data);
+	dir = strdup(path);
 	assert(dir);
 	slash = strrchr(dir, '/');
 	if (slash)

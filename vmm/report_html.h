@@ -28,7 +28,8 @@ struct report_page_end {
 
 /*
  * Write the page to (path), under a temporary name in the same directory
- * first. ERR_HOST leaves no file behind, nor harms one that was there.
+ * first. What is there may only be a regular file, else ERR_INPUT. A failure,
+ * ERR_HOST too, leaves no file behind, nor harms one that was there.
  */
 bool report_page_write(const struct report_page *p, const struct report_page_end *end,
 		       const char *path, struct err *e);

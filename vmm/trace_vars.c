@@ -199,13 +199,13 @@ static uint32_t store_width(struct machine *m, const struct step_report *r)
 }
 
 /*
- * The aligned word with the byte at (*offset) in it: of (width) bytes, or the smallest
+ * The aligned word with the changed byte at (*offset) in it: of (width) bytes, or the smallest
  * with all that changed of its eight. (*offset) becomes its start.
  */
 static uint32_t find_word(const struct trace_var *var, const uint8_t *before, const uint8_t *now,
 			  uint32_t *offset, uint32_t width)
 {
-	uint32_t last = *offset, at = *offset;
+	uint32_t at = *offset, last = 0;
 	uint32_t limit = at + WIDTH_MAX - (uint32_t)((var->address + at) % WIDTH_MAX);
 	uint32_t lead;
 

@@ -235,9 +235,25 @@ Test(report_html, leaves_nothing_half_done)
 	cr_expect_not(write_page(nowhere, &e));
 	cr_expect_eq(e.code, ERR_HOST);
 	cr_expect(strstr(e.text, "/none: No such file or directory"), "%s", e.text);
+}
+
+/* A directory; a link, even to a regular file; a device is no better than a pipe. */
+Test(report_html, replaces_regular_files_only)
+{
+	struct err e = { 0 };
+	struct stat there;
+
 	cr_assert_eq(mkdir(path, 0700), 0);
 	cr_expect_not(write_page(path, &e));
-	cr_expect_eq(e.code, ERR_HOST);
-	cr_expect(strstr(e.text, "rename "), "%s", e.text);
+	cr_expect_eq(e.code, ERR_INPUT);
+	cr_expect(strstr(e.text, "/page.html: not a regular file"), "%s", e.text);
+	scratch_drop("page.html");
+	cr_assert_eq(symlink(witness_path, path), 0);
+	cr_expect_not(write_page(path, &e));
+	cr_expect(lstat(path, &there) == 0 && S_ISLNK(there.st_mode));
+	scratch_drop("page.html");
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_expect_not(write_page(path, &e));
+	cr_expect(lstat(path, &there) == 0 && S_ISFIFO(there.st_mode));
 	scratch_drop("page.html");
 }
