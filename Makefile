@@ -79,6 +79,9 @@ $(B)/.stamp: FORCE
 	$(Q)echo '$(VERSION) $(COMMIT) $(PREFIX)' | cmp -s - $@ || \
 		echo '$(VERSION) $(COMMIT) $(PREFIX)' > $@
 
+# The compiler does not tell of what an assembler directive includes.
+$(B)/host/vmm/report_page.o: vmm/report_page.html
+
 # ---- guests ----------------------------------------------------------------
 # clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
 # image of its own, $(B)/guest-<isa>-<dir's name>.elf.
@@ -146,6 +149,7 @@ unit: $(B)/test $(GUESTS)
 check: all
 	$(Q)scripts/check-scenarios.sh $(B)
 	$(Q)scripts/check-replay.sh $(B)
+	$(Q)scripts/check-html.sh $(B)
 	$(Q)CROSSMOD=$(B)/crossmod scripts/readme-table.sh --check
 
 # One after the other even under -j: free-running scenarios want the processors to themselves.

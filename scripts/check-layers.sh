@@ -7,7 +7,7 @@ set -eu
 # The program below is awk's own, dollars and all.
 # shellcheck disable=SC2016
 find vmm guest protocols scripts .ci -type f \
-	\( -name '*.c' -o -name '*.h' -o -name '*.S' -o -name '*.lds' -o -name '*.sh' -o -path .ci/run \) |
+	\( -name '*.c' -o -name '*.h' -o -name '*.S' -o -name '*.lds' -o -name '*.html' -o -name '*.sh' -o -path .ci/run \) |
 	sort | xargs awk '
 BEGIN {
 	# Who may use it is matched against the path; everybody else may not.

@@ -165,7 +165,10 @@ bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e)
 
 void cmd_trace(void *arg, struct machine *m, const struct step_report *r)
 {
-	trace_step(arg, m, r);
+	if (r)
+		trace_step(arg, m, r);
+	else
+		trace_start(arg, m);
 }
 
 void cmd_judge(struct result *r)

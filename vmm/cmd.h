@@ -20,6 +20,7 @@ struct options {
 	bool all; /* trace every instruction */
 	bool markdown;
 	const char *out;   /* -o; NULL: the command's own default */
+	const char *html;  /* --html; NULL: no page */
 	const char *guest; /* --guest; NULL: the one built with the program */
 	/* explore: overrides of the scenario, as they were typed; NULL: none */
 	const char *fetch, *vcpus, *max_states, *max_seconds, *max_memory, *expect, *jobs;

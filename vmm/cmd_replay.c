@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "machine.h"
-#include "report.h"
+#include "report_html.h"
 #include "trace.h"
 
 static bool same_guest(const struct witness *w, const struct image *img, struct err *e)
@@ -32,10 +32,56 @@ static bool as_it_was_run(const struct witness *w, struct scenario *s, struct er
 	return cmd_parse_fetch(&s->fetch, w->fetch, e) || err_prefix(e, "%s: ", w->path);
 }
 
-static bool replay(const struct options *o, const struct witness *w, const struct image *img,
-		   const struct scenario *s, struct result *r, struct err *e)
+/* That nothing leads on from a state is what the search found, not what a schedule can show. */
+static bool same_run(const struct witness *w, const struct result *r)
 {
-	struct trace t = { .out = stdout, .colour = isatty(STDOUT_FILENO), .all = o->all };
+	bool judged = !strcmp(w->verdict, verdict_name(VERDICT_DEADLOCK)) ||
+		      !strcmp(w->verdict, verdict_name(VERDICT_LIVELOCK));
+	/* That the cycle repeats for ever, a schedule does show. */
+	bool repeats = !strchr(w->schedule, '(') || r->observation.end == END_REPEATS;
+
+	return (judged || !strcmp(verdict_name(r->verdict), w->verdict)) && repeats &&
+	       !strcmp(r->observation.digest, w->digest) && r->observation.steps == w->steps;
+}
+
+/* Execute (given) on (m), traced as the options say, up to the end of its trace. */
+static bool play(const struct options *o, const struct witness *w, const struct schedule *given,
+		 struct machine *m, struct result *r, struct err *e)
+{
+	struct trace t = { .out = o->trace ? stdout : NULL,
+			   .colour = isatty(STDOUT_FILENO),
+			   .repeats = given->repeats,
+			   .cycle = given->cycle,
+			   .all = o->all };
+	struct report_page_end end = { .result = r, .witness = w, .skipped = t.skipped };
+	struct report_page *page = o->html ? report_page_new(m) : NULL;
+	bool watched = o->trace || o->html;
+	bool written = true, ok;
+
+	if (page) {
+		t.take = report_page_line;
+		t.arg = page;
+	}
+	if (watched)
+		trace_begin(&t, m);
+	ok = run_replay(m, given, &r->observation, watched ? cmd_trace : NULL, &t, e) ||
+	     err_prefix(e, "%s: ", w->path);
+	if (ok)
+		cmd_judge(r);
+	if (ok && page) { /* trace_end() forgets what was skipped */
+		end.same = same_run(w, r);
+		written = report_page_write(page, &end, o->html, e);
+	}
+	if (ok && o->trace)
+		trace_end(&t, m, &r->observation);
+	trace_fini(&t);
+	report_page_free(page);
+	return ok && written;
+}
+
+static bool replay(const struct options *o, const struct witness *w, const struct image *img,
+		   const struct scenario *s, struct result *r, struct host *host, struct err *e)
+{
 	struct schedule given = { 0 };
 	struct machine *m;
 	bool ok;
@@ -45,31 +91,19 @@ static bool replay(const struct options *o, const struct witness *w, const struc
 	m = machine_new(img, s, e);
 	ok = m != NULL;
 	if (ok) {
-		if (o->trace)
-			trace_begin(&t, m);
-		ok = run_replay(m, &given, &r->observation, o->trace ? cmd_trace : NULL, &t, e) ||
-		     err_prefix(e, "%s: ", w->path);
+		host->quirks = *vm_quirks(m->vm);
+		host->quirks_known = true;
+		ok = play(o, w, &given, m, r, e);
 	}
-	if (ok && o->trace)
-		trace_end(&t, m, &r->observation);
 	machine_free(m);
 	schedule_fini(&given);
-	if (ok)
-		cmd_judge(r);
 	return ok;
 }
 
 static int compare(const struct options *o, const struct witness *w, const struct result *r)
 {
 	const char *verdict = verdict_name(r->verdict);
-	/* That nothing leads on from a state is what the search found, not what a schedule can show. */
-	bool judged = !strcmp(w->verdict, verdict_name(VERDICT_DEADLOCK)) ||
-		      !strcmp(w->verdict, verdict_name(VERDICT_LIVELOCK));
-	/* That the cycle repeats for ever, a schedule does show. */
-	bool repeats = !strchr(w->schedule, '(') || r->observation.end == END_REPEATS;
-	bool same = (judged || !strcmp(verdict, w->verdict)) && repeats &&
-		    !strcmp(r->observation.digest, w->digest) && r->observation.steps == w->steps;
-
+	bool same = same_run(w, r);
 	int status = same ? EXIT_AS_EXPECTED : EXIT_NOT_EXPECTED;
 
 	if (o->json)
@@ -85,18 +119,19 @@ static int compare(const struct options *o, const struct witness *w, const struc
 	return status;
 }
 
-static int replay_file(const struct options *o, const struct image *img, const char *path)
+static int replay_file(const struct options *o, const struct image *img, struct host *host,
+		       const char *path)
 {
 	struct witness w = { 0 };
 	struct scenario s = { 0 };
-	struct result r = { .scenario = &s, .image = img };
+	struct result r = { .scenario = &s, .image = img, .host = host };
 	struct err e = { 0 };
 	int status;
 
 	if (witness_load(&w, path, &e) && same_guest(&w, img, &e) &&
 	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), img,
 			   &e) &&
-	    as_it_was_run(&w, &s, &e) && replay(o, &w, img, &s, &r, &e))
+	    as_it_was_run(&w, &s, &e) && replay(o, &w, img, &s, &r, host, &e))
 		status = compare(o, &w, &r);
 	else
 		status = cmd_fail(&e);
@@ -109,12 +144,18 @@ int cmd_replay(const struct options *o)
 {
 	struct image img = { 0 };
 	struct err e = { 0 };
+	struct host host;
 	int worst = 0;
 
+	if (o->html && o->files > 1) {
+		err_set(&e, ERR_INPUT, "--html takes one witness, there are %d", o->files);
+		return cmd_fail(&e);
+	}
+	host_read(&host);
 	if (!cmd_load_image(&img, o, &e))
 		return cmd_fail(&e);
 	for (int i = 0; i < o->files; i++) {
-		int status = replay_file(o, &img, o->file[i]);
+		int status = replay_file(o, &img, &host, o->file[i]);
 
 		worst = status > worst ? status : worst;
 	}

@@ -55,6 +55,7 @@ static bool run_one_stepped(const struct options *o, struct result *r, struct ho
 	ok = run_stepped(m, &r->observation, &r->schedule, o->trace ? cmd_trace : NULL, &t, e);
 	if (ok && o->trace)
 		trace_end(&t, m, &r->observation);
+	trace_fini(&t);
 	machine_free(m);
 	return ok;
 }

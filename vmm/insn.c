@@ -305,6 +305,7 @@ static bool take_operand(struct insn_access *a, const cs_x86_op *op, uint64_t ne
 	a->base = relative ? INSN_NO_REGISTER : register_number(mem->base);
 	a->index = register_number(mem->index);
 	a->scale = (uint8_t)mem->scale;
+	a->size = op->size;
 	a->displacement = mem->disp + (relative ? (int64_t)next : 0);
 	a->segment = mem->segment == X86_REG_GS;
 	return (mem->base == X86_REG_INVALID || relative || a->base != INSN_NO_REGISTER) &&

@@ -99,6 +99,7 @@ struct insn_access {
 	uint8_t base; /* INSN_NO_REGISTER: none */
 	uint8_t index;
 	uint8_t scale;
+	uint8_t size;	      /* of the operand, in bytes */
 	bool write;	      /* the operand may be written */
 	bool segment;	      /* the address is relative to the per-CPU segment (x86: GS) */
 	int64_t displacement; /* RIP-relative operands: the whole address */

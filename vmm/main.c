@@ -28,8 +28,9 @@ static const struct argp_option all_options[] = {
 	{ "guest", KEY_GUEST, "FILE", 0, "The guest image (default: the one built with crossmod)",
 	  0 },
 	{ "trace", 't', NULL, 0, "Print what each vCPU did, where it matters", 0 },
+	{ "html", 'H', "FILE", 0, "Write what each vCPU did to FILE, a page for a browser", 0 },
 	{ "markdown", 'm', NULL, 0, "Print the verdicts as a Markdown table", 0 },
-	{ "all", KEY_ALL, NULL, 0, "With --trace: every instruction", 0 },
+	{ "all", KEY_ALL, NULL, 0, "With --trace or --html: every instruction", 0 },
 	{ "fetch", 'F', "MODEL[/CHUNK]", 0, "Fetch model and chunk instead of the scenario's", 0 },
 	{ "nmi", 'N', "VCPU=N", 0, "NMI budget of a vCPU: a number, or unlimited (default: none)",
 	  0 },
@@ -55,7 +56,7 @@ static const struct command commands[] = {
 	{ "matrix", cmd_matrix, "jogq", "", false,
 	  "Explore every protocol of the guest image under every fetch model, without an NMI and with "
 	  "one; print the table and write it, and each cell's result, to DIR." },
-	{ "replay", cmd_replay, "jgta", "WITNESS...", true,
+	{ "replay", cmd_replay, "jgtHa", "WITNESS...", true,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
 	{ "check", cmd_check, "g", "SCENARIO...", true, "Validate scenarios; run nothing." },
@@ -76,7 +77,7 @@ static const char top_doc[] =
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
 	"  explore SCENARIO...  try every schedule, until no new state appears\n"
 	"  matrix               every protocol under every fetch model\n"
-	"  replay WITNESS...    execute a recorded schedule again (--trace explains it)\n"
+	"  replay WITNESS...    execute a recorded schedule again (--trace, --html explain it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
 	"  probe                what this host can do, and its quirks\n"
@@ -105,6 +106,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		p->o->trace = true;
+		return 0;
+	case 'H':
+		p->o->html = arg;
 		return 0;
 	case 'm':
 		p->o->markdown = true;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "jnode.h"
+#include "report_internal.h"
 
 /* ---- words ---- */
 
@@ -149,7 +150,7 @@ static bool name_file(struct result *r, const char *dir, struct err *e)
 	return true;
 }
 
-static bool write_text(int fd, const char *text)
+static bool write_stream(int fd, const char *text)
 {
 	FILE *f = fdopen(fd, "w");
 	bool ok;
@@ -170,7 +171,7 @@ static bool write_text(int fd, const char *text)
 }
 
 /* A temporary file in (dir), renamed when it is whole: no reader ever sees half a result. */
-static bool write_atomically(const char *dir, const char *path, const char *text, struct err *e)
+bool report_write_text(const char *dir, const char *path, const char *text, struct err *e)
 {
 	char temporary[PATH_MAX];
 	int fd;
@@ -184,7 +185,7 @@ static bool write_atomically(const char *dir, const char *path, const char *text
 	if (fchmod(fd, 0644)) {
 		err_sys(e, errno, "fchmod %s", temporary);
 		close(fd);
-	} else if (!write_text(fd, text)) {
+	} else if (!write_stream(fd, text)) {
 		err_sys(e, errno, "write %s", temporary);
 	} else if (rename(temporary, path)) {
 		err_sys(e, errno, "rename %s to %s", temporary, path);
@@ -207,7 +208,7 @@ bool report_write(struct result *r, const char *dir, struct err *e)
 
 	if (report_name(r, dir, e)) {
 		text = report_document(r);
-		ok = write_atomically(dir, r->path, text, e);
+		ok = report_write_text(dir, r->path, text, e);
 		free(text);
 		if (ok)
 			return true;
@@ -295,6 +296,16 @@ static bool require_vcpus(const struct jnode *root, struct witness *w)
 	return json_is_array(list.json) || jnode_fail(&list, "not a list of vCPUs");
 }
 
+/* For people only: a witness without one is as good. */
+static bool take_reason(const struct jnode *root, char **copy)
+{
+	struct jnode n;
+
+	if (!jnode_get(root, "reason", &n) || !json_string_length(n.json))
+		return true;
+	return jnode_string(&n, copy);
+}
+
 static bool read_witness(struct witness *w, const struct jnode *root)
 {
 	struct jnode guest, steps;
@@ -305,7 +316,7 @@ static bool read_witness(struct witness *w, const struct jnode *root)
 	    !require_string(root, "fetch", &w->fetch) || !require_vcpus(root, w) ||
 	    !require_verdict(root, &w->verdict) || !require_digest(root, "digest", &w->digest) ||
 	    !jnode_require(root, "steps", &steps) || !jnode_u64(&steps, 0, INT64_MAX, &w->steps) ||
-	    !jnode_require(root, "guest", &guest))
+	    !take_reason(root, &w->reason) || !jnode_require(root, "guest", &guest))
 		return false;
 	if (!json_is_object(guest.json))
 		return jnode_fail(&guest, "expected an object, found %s", jnode_type(&guest));
@@ -341,6 +352,7 @@ void witness_fini(struct witness *w)
 	free(w->scenario_text);
 	free(w->schedule);
 	free(w->verdict);
+	free(w->reason);
 	free(w->fetch);
 	free(w->digest);
 	free(w->guest_digest);

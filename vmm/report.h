@@ -46,6 +46,7 @@ struct witness {
 	char *scenario_text;
 	char *schedule;
 	char *verdict;
+	char *reason; /* for the verdict; NULL: none was given */
 	char *digest; /* of the final state */
 	char *guest_digest;
 	char *fetch; /* "stale/byte": as it was run, options included */

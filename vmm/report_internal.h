@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* report_internal.h - JSON that one report file makes for another. */
+/*
+ * report_internal.h - what the report's files share: report.c writes files,
+ * report_json.c makes the JSON of a result, report_html.c puts it in a page.
+ */
 #ifndef CROSSMOD_REPORT_INTERNAL_H
 #define CROSSMOD_REPORT_INTERNAL_H
 
 #include <jansson.h>
 
-#include "result.h"
+#include "report.h"
+
+/* What report_document() is the text of; the caller's. */
+json_t *report_object(const struct result *r);
 
 /* {"instructions", "executed", "never": [{"at", "text"}]}, or null when it is not known. */
 json_t *report_coverage_json(const struct result *r);
+
+/* (s) as a JSON string; where it is not UTF-8, its ASCII. */
+json_t *report_text(const char *s);
+
+/* Write (text) and a newline to (path), in (dir), by way of a temporary file in (dir). */
+bool report_write_text(const char *dir, const char *path, const char *text, struct err *e);
+
+/* report_page.html, where the JSON belongs in place of REPORT_PAGE_MARK. */
+#define REPORT_PAGE_MARK "@REPLAY@"
+extern const char report_page[];
 
 #endif

@@ -7,7 +7,6 @@
  * Knows no file. Out of memory ends the program: nothing here can go on.
  */
 #include "report.h"
-#include "report_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -17,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "report_internal.h"
 #include "site.h"
 #include "stats.h"
 
@@ -408,7 +408,12 @@ static json_t *own_name(const struct result *r)
 	return replayable(r) ? text_or_null(slash ? slash + 1 : r->path) : json_null();
 }
 
-char *report_document(const struct result *r)
+json_t *report_text(const char *s)
+{
+	return text(s);
+}
+
+json_t *report_object(const struct result *r)
 {
 	const struct scenario *s = r->scenario;
 	json_t *o = json_object();
@@ -438,5 +443,10 @@ char *report_document(const struct result *r)
 	put(o, "scenario_text", text(s->text));
 	put(o, "seconds", fraction(r->observation.seconds));
 	put(o, "date", date_now());
-	return dump(o, JSON_INDENT(2));
+	return o;
+}
+
+char *report_document(const struct result *r)
+{
+	return dump(report_object(r), JSON_INDENT(2));
 }

@@ -350,6 +350,8 @@ static bool run(struct player *p, bool (*body)(struct player *, struct err *), s
 	guard_watch(p->m->vm, p->s->vcpus, GUARD_SECONDS, true);
 	ok = machine_reset(p->m, p->o, e);
 	if (ok) {
+		if (p->watch)
+			p->watch(p->arg, p->m, NULL);
 		ok = body(p, e);
 		machine_close(p->m);
 		machine_digest(p->m, p->o->digest);

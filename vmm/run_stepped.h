@@ -12,7 +12,7 @@
 
 #include "machine.h"
 
-/* Called after every decision; may be NULL. */
+/* Called when the machine is reset, with a NULL (r), and after every decision. May be NULL. */
 typedef void (*step_watcher)(void *arg, struct machine *m, const struct step_report *r);
 
 /*

@@ -265,6 +265,24 @@ Test(insn, no_direct_target)
 	cr_assert_eq(target, 7);
 }
 
+static void assert_stores(const uint8_t *bytes, size_t size, uint8_t operand)
+{
+	struct insn_access a = insn_access(&decoder, bytes, size, AT);
+
+	cr_assert_eq(a.reach, REACH_MEMORY);
+	cr_assert(a.write);
+	cr_assert_eq(a.size, operand, "%u, expected %u", a.size, operand);
+}
+
+Test(insn, operand_size)
+{
+	assert_stores(BYTES("\x88\x07"), 1);
+	assert_stores(BYTES("\x66\x89\x07"), 2);
+	assert_stores(BYTES("\x89\x07"), 4);
+	assert_stores(BYTES("\x48\x89\x07"), 8);
+	assert_stores(BYTES("\xf0\x48\x0f\xc1\x07"), 8); /* lock xadd */
+}
+
 Test(insn, other_isas)
 {
 	static const enum cm_isa isas[] = { CM_ISA_A64, CM_ISA_T32, CM_ISA_A32, (enum cm_isa)0 };

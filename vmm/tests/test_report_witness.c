@@ -26,6 +26,7 @@ Test(report, witness)
 	cr_expect_str_eq(w.scenario_text, sample_stepped_scenario.text);
 	cr_expect_str_eq(w.schedule, "0s*2 1s@0,2 1n");
 	cr_expect_str_eq(w.verdict, "torn");
+	cr_expect_str_eq(w.reason, r.reason);
 	cr_expect_str_eq(w.digest, r.observation.digest);
 	cr_expect_str_eq(w.guest_digest, sample_image.digest);
 	cr_expect_eq(w.steps, 4);
@@ -119,6 +120,25 @@ Test(report, damaged_witness)
 		assert_refused(text, strlen(text), cases[i].expected);
 		free(text);
 	}
+}
+
+Test(report, witness_without_a_reason)
+{
+	char *text = damaged("{\"reason\": \"-\"}"), path[128];
+	struct err e = { 0 };
+	struct witness w;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/w.json", scratch_directory);
+	f = fopen(path, "w");
+	cr_assert(f);
+	cr_assert_geq(fputs(text, f), 0);
+	fclose(f);
+	free(text);
+	cr_assert(witness_load(&w, path, &e), "%s", e.text);
+	cr_expect_null(w.reason);
+	witness_fini(&w);
+	scratch_drop("w.json");
 }
 
 Test(report, no_witness)

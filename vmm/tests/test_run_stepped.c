@@ -41,6 +41,8 @@ static void see(void *arg, struct machine *m, const struct step_report *report)
 {
 	struct mark *k = arg;
 
+	if (!report)
+		return;
 	if (report->action.kind == ACTION_NMI) {
 		k->nmis++;
 		k->pushed = rig_frame(k->r, report->action.vcpu)->ip;
@@ -340,7 +342,7 @@ static void interrupt_at_40(void *arg, struct machine *m, const struct step_repo
 {
 	(void)arg;
 	(void)m;
-	if (report->number == 39)
+	if (report && report->number == 39)
 		raise(SIGINT);
 }
 
@@ -354,6 +356,36 @@ Test(run_stepped, an_interrupted_run_is_inconclusive)
 	cr_expect_eq(r.observation.end, END_INTERRUPTED);
 	cr_expect_eq(r.observation.steps, 40);
 	cr_expect_eq(r.taken.count, 40);
+	rig_tear_down(&r);
+}
+
+struct calls {
+	uint32_t starts, decisions;
+};
+
+static void count_calls(void *arg, struct machine *m, const struct step_report *report)
+{
+	struct calls *c = arg;
+
+	if (report) {
+		c->decisions++;
+		return;
+	}
+	c->starts++;
+	cr_expect_eq(c->decisions, 0);
+	cr_expect_eq(m->steps, 0);
+	cr_expect_eq(fetch_now(&m->fetch), 0);
+}
+
+Test(run_stepped, a_watcher_sees_the_start_and_every_decision)
+{
+	struct calls calls = { 0 };
+	struct rig r;
+
+	rig_set_up(&r, PLAY("naive") "'vcpus': 2");
+	rig_play(&r, count_calls, &calls);
+	cr_expect_eq(calls.starts, 1);
+	cr_expect_eq(calls.decisions, r.observation.steps);
 	rig_tear_down(&r);
 }
 

@@ -441,6 +441,35 @@ Test(trace, colour)
 	assert_says(" -> \033[32me9 0b 00 00 00\033[0m\n", NULL);
 }
 
+/* What is shown elsewhere: the bytes, and what each of them is. */
+static void take(void *arg, const struct trace_line *l)
+{
+	char *letters = arg;
+
+	cr_expect_eq(l->number, 7);
+	cr_expect_eq(l->skipped[0], 2);
+	cr_expect_str_eq(l->place, "site0");
+	cr_expect_eq(l->nsites, 1);
+	cr_expect_eq(l->memory[0].form, FORM_BREAKPOINT);
+	cr_expect(l->at_site && l->fetched.form == FORM_TORN);
+	sprintf(letters, "%s %s", l->fetched.letters, l->memory[0].letters);
+}
+
+Test(trace, taken_as_data)
+{
+	char letters[64] = "";
+	struct step_report r = site_step(FORM_TORN, "\xe9\x1f\x44\x77\x00", 5, 3, 0);
+
+	trace.take = take;
+	trace.arg = letters;
+	store(OFFSET, "\xcc\x0b", 2);
+	traced(nop(0, CODE + 4));
+	traced(nop(0, CODE + 4));
+	r.number = 7;
+	traced(r);
+	cr_expect_str_eq(letters, "NOO?= BNO==");
+}
+
 Test(trace, end)
 {
 	struct violation v = {
