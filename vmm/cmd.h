@@ -27,6 +27,7 @@ struct options {
 	const char *nmi[16];
 	int nnmi;
 	bool no_reduction;
+	bool every;  /* explore: do not stop at the first violation */
 	bool resume; /* explore: go on with what an earlier one left */
 	bool quick;
 	char **file;

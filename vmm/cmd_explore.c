@@ -110,6 +110,7 @@ static bool configure(const struct options *o, struct scenario *s, uint32_t *job
 		*jobs = (uint32_t)n;
 	}
 	s->explore.no_reduction |= o->no_reduction;
+	s->explore.every |= o->every;
 	if (!set_bounds(&s->explore, o, e) || !set_expect(s, o->expect, e))
 		return false;
 	if (s->method == METHOD_FREE)
@@ -199,6 +200,8 @@ static int show(const struct options *o, const struct result *r)
 	if (o->json)
 		return cmd_print(report_line(r), status);
 	report_table(stdout, r, 1, isatty(STDOUT_FILENO));
+	if (r->scenario->explore.every)
+		report_kinds(stdout, r);
 	if (r->observation.exhausted)
 		report_coverage(stdout, r);
 	return status;

@@ -81,6 +81,8 @@ static void report(const struct search_result *found, const struct explorer *x, 
 	o->seconds = found->seconds;
 	o->deadlock = found->deadlock;
 	o->livelock = found->livelock;
+	o->kinds = (uint32_t)(found->kinds >> VIOLATION_MARK);
+	o->every = found->every;
 	if (found->end == SEARCH_EXHAUSTED)
 		o->end = END_COMPLETE;
 	else if (found->end == SEARCH_VIOLATION)
@@ -162,6 +164,7 @@ static uint64_t identity_of(const struct team *t, const struct scenario *s,
 		s->fetch.own_alias_visible,
 		s->offline,
 		s->explore.no_reduction,
+		s->explore.every,
 		quirks->step_cpl3_via_guest,
 		quirks->int3_cpl0_fails,
 	};
@@ -241,6 +244,7 @@ static bool search_team(struct team *t, const struct explore_request *q, struct 
 		.arg = q->arg,
 		.resume = c->from,
 		.checkpoint = c->to,
+		.every = x->every,
 		.identity = identity_of(t, q->scenario, q->image),
 	};
 	bool ok = search_run(t->systems, t->count, &options, found, e) &&

@@ -65,6 +65,8 @@ struct observation {
 	bool stepped;	/* one given schedule; else free-running */
 	bool explored;	/* every schedule was asked for: states and so on mean something */
 	bool exhausted; /* explored, and no state is left */
+	uint32_t kinds; /* explored: mask of 1u << enum violation_kind, those that can be reached */
+	bool every;	/* explored: and no others */
 	bool resumable; /* explored, and a checkpoint says how to go on */
 	bool deadlock;	/* exhausted only; the schedule leads to the dead state */
 	bool livelock;	/* exhausted only; the schedule leads to the cycle */

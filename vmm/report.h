@@ -65,6 +65,8 @@ void witness_fini(struct witness *w);
 /* The table at the end of a run: one row a result, then a summary line. Colour only if (colour). */
 void report_table(FILE *out, const struct result *results, size_t n, bool colour);
 
+/* After the table: which kinds of violation a search for every one of them reached. */
+void report_kinds(FILE *out, const struct result *r);
 /* After the table: which of the protocol's instructions an exhausted search never executed. */
 void report_coverage(FILE *out, const struct result *r);
 

@@ -380,6 +380,20 @@ static json_t *torn_ppm(const struct observation *seen)
 	return o;
 }
 
+/* null unless the search looked for every kind, and was not ended early. */
+static json_t *kinds_reached(const struct observation *seen)
+{
+	json_t *list;
+
+	if (!seen->every)
+		return json_null();
+	list = json_array();
+	for (unsigned int k = 0; k < VIOLATIONS; k++)
+		if (seen->kinds & 1u << k)
+			append(list, json_string(report_violation((enum violation_kind)k)));
+	return list;
+}
+
 static json_t *schedule_text(const struct schedule *s)
 {
 	char *encoded = schedule_encode(s);
@@ -430,8 +444,10 @@ json_t *report_object(const struct result *r)
 	else
 		put_free_limits(o, &s->free);
 	put_seen(o, &r->observation);
-	if (s->method == METHOD_EXPLORE)
+	if (s->method == METHOD_EXPLORE) {
 		put(o, "coverage", report_coverage_json(r));
+		put(o, "reachable", kinds_reached(&r->observation));
+	}
 	if (!stepped(r))
 		put(o, "torn_ppm", torn_ppm(&r->observation));
 	put(o, "schedule",

@@ -162,6 +162,22 @@ void report_table(FILE *out, const struct result *results, size_t n, bool colour
 	print_summary(out, results, n);
 }
 
+void report_kinds(FILE *out, const struct result *r)
+{
+	const struct observation *o = &r->observation;
+	const char *before = " ";
+
+	fputs("    reachable:", out);
+	for (unsigned int k = 0; k < VIOLATIONS; k++) {
+		if (!(o->kinds & 1u << k))
+			continue;
+		fprintf(out, "%s%s", before, report_violation((enum violation_kind)k));
+		before = ", ";
+	}
+	fprintf(out, "%s%s\n", o->kinds ? "" : " no violation",
+		o->every ? "; nothing else" : "; not every schedule was tried");
+}
+
 void report_markdown(FILE *out, const struct result *results, size_t n)
 {
 	char fetch[32], sites[CELL_SIZE];

@@ -102,6 +102,7 @@ struct explore_options {
 	double max_seconds;
 	uint64_t max_memory_mb; /* MiB, at most 2^30 */
 	bool no_reduction;
+	bool every; /* not the first violation only: all kinds of them */
 };
 
 struct scenario {

@@ -63,7 +63,7 @@ static bool add_state(struct search *s, const struct search_state *state, struct
 	next->blob = grown;
 	if (!search_graph_add(&s->graph, state))
 		return false;
-	if (state->violation && s->violation == SEARCH_NONE)
+	if (state->violation && s->violation == SEARCH_NONE && !s->options->every)
 		s->violation = (uint32_t)(s->graph.states.count - 1);
 	grown[next->count++] = *blob;
 	blob->data = NULL;
@@ -259,6 +259,20 @@ static bool unfinished(struct search *s)
 	return atomic_load(&s->stop) && (s->violation == SEARCH_NONE || s->merged < s->now.count);
 }
 
+/* Which kinds there are, and the first violation, also when it did not end the search. */
+static void look_for_kinds(struct search *s, struct search_result *r)
+{
+	for (size_t id = s->graph.states.count; id--;) {
+		uint8_t kind = s->graph.states.state[id].violation;
+
+		if (!kind)
+			continue;
+		s->violation = (uint32_t)id;
+		r->kinds |= kind < 64 ? UINT64_C(1) << kind : 0;
+	}
+	r->every = s->options->every && atomic_load(&s->stop) == SEARCH_STOP_NOT;
+}
+
 static bool judge(struct search *s, struct search_result *r)
 {
 	static const char *const bounds[] = {
@@ -273,6 +287,7 @@ static bool judge(struct search *s, struct search_result *r)
 	r->transitions = s->graph.edges;
 	r->depth = s->depth + (s->next.count != 0);
 	r->memory = atomic_load(&s->peak);
+	look_for_kinds(s, r);
 	if (s->violation != SEARCH_NONE) {
 		r->end = SEARCH_VIOLATION;
 		r->violation = s->graph.states.state[s->violation].violation;

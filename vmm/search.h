@@ -94,6 +94,7 @@ struct search_options {
 	 */
 	FILE *resume;
 	FILE *checkpoint;
+	bool every; /* do not stop at the first violation: look for all kinds of them */
 	/* Digest of what moves depend on beside the state; a checkpoint of another is refused. */
 	uint64_t identity;
 };
@@ -105,6 +106,8 @@ struct search_result {
 	double seconds;
 	bool saved;	   /* unfinished, and the checkpoint says how to go on */
 	uint8_t violation; /* kind of the first one, 0 none */
+	uint64_t kinds;	   /* mask, bit 1 << kind below 64: those that were found */
+	bool every;	   /* and no other kind can be reached */
 	bool deadlock;	   /* exhausted only: in some state no owed move leads to a goal */
 	bool livelock;	   /* exhausted only: a fair cycle outside the goals, in reach of one */
 	/*

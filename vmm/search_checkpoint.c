@@ -264,7 +264,7 @@ static bool get_states(struct stream *in, struct search *s, const struct header 
 			return damaged(e, "a state's record");
 		if (!search_graph_add(&s->graph, &state))
 			return search_no_memory(e);
-		if (state.violation && s->violation == SEARCH_NONE)
+		if (state.violation && s->violation == SEARCH_NONE && !s->options->every)
 			s->violation = (uint32_t)i;
 	}
 	return true;

@@ -134,6 +134,11 @@ static bool expand(struct search_worker *w, uint32_t id, struct err *e)
 	if (!row)
 		return search_no_memory(e);
 	w->row = row;
+	/* Nor here, where a search for every violation comes by one. */
+	if (s->graph.states.state[id].violation) {
+		row[w->rows++] = (struct search_row){ id, 0 };
+		return true;
+	}
 	if (!enter(w, id, blob, e))
 		return false;
 	count = w->system->enabled(w->system->self, list);
