@@ -102,24 +102,29 @@ static bool fetch_site(struct machine *m, const struct action *a, struct fetch_p
 /* Outside the patched lines: the image never changes, so it is decoded once. */
 static void fetch_plain(struct machine *m, uint32_t vcpu, struct insn *insn, struct step_report *r)
 {
+	size_t size = INSN_LENGTH_MAX;
 	const uint8_t *bytes;
 
 	if (r->pc >= CM_TEXT_BASE && r->pc + INSN_LENGTH_MAX <= CM_TEXT_BASE + CM_TEXT_SIZE) {
 		bytes = m->memory->view[vcpu] + (r->pc - CM_TEXT_BASE);
 		*insn = insn_decode(&m->decoder, bytes, INSN_LENGTH_MAX, r->pc);
-	} else if (image_bytes(m->image, r->pc, INSN_LENGTH_MAX)) {
-		struct insn *known = &m->decoded[r->pc - CM_IMAGE_BASE];
-
-		bytes = image_bytes(m->image, r->pc, INSN_LENGTH_MAX);
-		if (!known->length)
-			*known = insn_decode(&m->decoder, bytes, INSN_LENGTH_MAX, r->pc);
-		*insn = *known;
 	} else {
-		*insn = (struct insn){ .class = INSN_INVALID };
-		return;
+		struct insn *known;
+
+		/* The last instructions of the code have fewer bytes behind them. */
+		while (size && !(bytes = image_bytes(m->image, r->pc, size)))
+			size--;
+		if (!size) {
+			*insn = (struct insn){ .class = INSN_INVALID };
+			return;
+		}
+		known = &m->decoded[r->pc - CM_IMAGE_BASE];
+		if (!known->length)
+			*known = insn_decode(&m->decoder, bytes, size, r->pc);
+		*insn = *known;
 	}
 	r->length = insn->length;
-	memcpy(r->bytes, bytes, INSN_LENGTH_MAX);
+	memcpy(r->bytes, bytes, size);
 }
 
 /* Are the bytes at (pc) ones that get patched? Their line's other bytes never change. */
