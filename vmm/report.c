@@ -211,6 +211,15 @@ bool report_write(struct result *r, const char *dir, struct err *e)
 	return false;
 }
 
+bool report_write_text(const char *dir, const char *name, const char *text, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return err_sys(e, ENAMETOOLONG, "%.100s/%.100s...", dir, name);
+	return make_directory(dir, e) && write_atomically(dir, path, text, e);
+}
+
 /* ---- witnesses ---- */
 
 static bool require_string(const struct jnode *object, const char *key, char **copy)
