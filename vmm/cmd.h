@@ -27,7 +27,7 @@ struct options {
 	int nnmi;
 	bool no_reduction;
 	bool quick;
-	char *protocol[64]; /* matrix: --protocol, names or globs */
+	const char *protocol[64]; /* matrix: --protocol, names or globs */
 	int nprotocol;
 	char **file;
 	int files;

@@ -67,16 +67,16 @@ static bool choose(const struct options *o, struct matrix_choice *c, struct err 
 }
 
 /* --protocol and the arguments are one list. Freed by the caller; NULL: out of memory. */
-static char **patterns(const struct options *o, size_t *count)
+static const char **patterns(const struct options *o, size_t *count)
 {
 	size_t n = (size_t)o->nprotocol + (size_t)o->files;
-	char **list = calloc(n + 1, sizeof(*list));
+	const char **list = calloc(n + 1, sizeof(*list));
 
 	*count = n;
 	if (list && o->nprotocol)
 		memcpy(list, o->protocol, (size_t)o->nprotocol * sizeof(*list));
-	if (list && o->files)
-		memcpy(list + o->nprotocol, o->file, (size_t)o->files * sizeof(*list));
+	for (int i = 0; list && i < o->files; i++)
+		list[o->nprotocol + i] = o->file[i];
 	return list;
 }
 
@@ -104,7 +104,7 @@ static bool prepare(const struct options *o, struct matrix *m, const struct imag
 		    struct host *host, struct err *e)
 {
 	struct matrix_choice choice;
-	char **list;
+	const char **list;
 	bool ok;
 
 	host_read(host);

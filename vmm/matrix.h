@@ -59,12 +59,12 @@ struct matrix {
 
 /* Which of the cells are wanted. */
 struct matrix_choice {
-	char *const *protocol; /* names or globs; a protocol that any of them matches */
-	size_t nprotocols;     /* 0: all */
-	uint32_t vcpus;	       /* mask of 1u << number, 2 to CM_MAX_VCPUS */
-	uint32_t nmis;	       /* mask of 1u << enum matrix_nmis */
-	uint32_t models;       /* mask of 1u << enum fetch_model */
-	uint32_t chunk;	       /* bytes, as in struct fetch_config */
+	const char *const *protocol; /* names or globs; a protocol that any of them matches */
+	size_t nprotocols;	     /* 0: all */
+	uint32_t vcpus;		     /* mask of 1u << number, 2 to CM_MAX_VCPUS */
+	uint32_t nmis;		     /* mask of 1u << enum matrix_nmis */
+	uint32_t models;	     /* mask of 1u << enum fetch_model */
+	uint32_t chunk;		     /* bytes, as in struct fetch_config */
 };
 
 /*
