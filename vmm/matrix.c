@@ -120,6 +120,15 @@ void matrix_fini(struct matrix *m)
 	m->ncells = 0;
 }
 
+size_t matrix_done(const struct matrix *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->ncells; i++)
+		n += m->cell[i].done;
+	return n;
+}
+
 /* ---- order ---- */
 
 struct turn {

@@ -76,6 +76,9 @@ bool matrix_plan(struct matrix *m, const struct image *image, const struct matri
 		 struct err *e);
 void matrix_fini(struct matrix *m);
 
+/* How many cells are done. */
+size_t matrix_done(const struct matrix *m);
+
 /* Who runs a cell, and whose clock counts. */
 struct matrix_runner {
 	void *self;

@@ -127,8 +127,8 @@ static void markdown_footer(FILE *out, const struct matrix *m)
 		m->host->cpu, m->host->cores, m->host->kernel, m->host->kvm_module,
 		host_quirks(m->host, quirks, sizeof(quirks)), m->host->version, m->host->commit,
 		m->image->digest);
-	fprintf(out, "%zu cells, %.0f s of at most %.0f s, %u jobs.\n", m->ncells, m->seconds,
-		m->max_seconds, m->jobs);
+	fprintf(out, "%zu of %zu cells, %.0f s of at most %.0f s, %u jobs.\n", matrix_done(m),
+		m->ncells, m->seconds, m->max_seconds, m->jobs);
 }
 
 void report_matrix_markdown(FILE *out, const struct matrix *m)

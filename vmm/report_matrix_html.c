@@ -145,8 +145,8 @@ static void print_host(FILE *out, const struct matrix *m)
 	snprintf(run, sizeof(run), "%s (%s)", h->version, h->commit);
 	print_fact(out, "crossmod", run);
 	print_fact(out, "guest image", m->image->digest);
-	snprintf(run, sizeof(run), "%zu cells, %.0f s of at most %.0f s, %u jobs", m->ncells,
-		 m->seconds, m->max_seconds, m->jobs);
+	snprintf(run, sizeof(run), "%zu of %zu cells, %.0f s of at most %.0f s, %u jobs",
+		 matrix_done(m), m->ncells, m->seconds, m->max_seconds, m->jobs);
 	print_fact(out, "run", run);
 	fputs("</dl>\n", out);
 }
