@@ -118,25 +118,25 @@ static bool prepare(const struct options *o, struct matrix *m, const struct imag
 	return ok;
 }
 
-static bool emit(void *json, const struct result *r, struct err *e)
+static bool print_line(void *lab, const struct matrix_cell *c, struct err *e)
 {
-	return !*(const bool *)json || !cmd_print(report_line(r), 0) ||
-	       err_set(e, ERR_HOST, "cannot print the result");
+	(void)lab;
+	if (!c->line || (puts(c->line) >= 0 && !fflush(stdout)))
+		return true;
+	return err_set(e, ERR_HOST, "cannot write to standard output");
 }
 
 /* What was measured is written however it ended. */
 static bool run(const struct options *o, struct matrix *m, struct host *host, struct err *e)
 {
-	bool json = o->json;
 	struct matrix_lab lab = {
 		.matrix = m,
 		.host = host,
 		.dir = o->out ? o->out : "results/matrix",
 		.progress = cmd_explore_progress,
-		.emit = emit,
-		.arg = &json,
+		.lines = o->json,
 	};
-	const struct matrix_runner runner = { &lab, matrix_lab_run, matrix_lab_now,
+	const struct matrix_runner runner = { &lab, matrix_lab_run, print_line, matrix_lab_now,
 					      matrix_lab_stopped };
 	struct err unwritten = { 0 };
 	bool ok = matrix_run(m, &runner, e);

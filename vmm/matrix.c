@@ -115,6 +115,8 @@ bool matrix_plan(struct matrix *m, const struct image *image, const struct matri
 
 void matrix_fini(struct matrix *m)
 {
+	for (size_t i = 0; i < m->ncells; i++)
+		free(m->cell[i].line);
 	free(m->cell);
 	m->cell = NULL;
 	m->ncells = 0;
@@ -174,18 +176,51 @@ static uint64_t guess(const struct matrix *m, const struct matrix_cell *c)
 
 /* ---- running ---- */
 
-static bool run_level(struct matrix *m, const struct matrix_runner *r, const struct turn *turn,
+static bool run_round(struct matrix *m, const struct matrix_runner *r, const struct turn *turn,
 		      size_t n, double end, struct err *e)
 {
 	for (size_t i = 0; i < n && !r->stopped(r->self); i++) {
-		struct matrix_cell *c = &m->cell[turn[i].cell];
 		double share = (end - r->now(r->self)) / (double)(n - i);
 
-		c->allowed = share > MATRIX_SECONDS_MIN ? share : MATRIX_SECONDS_MIN;
-		if (!r->run(r->self, c, e))
+		if (!r->run(r->self, &m->cell[turn[i].cell],
+			    share > MATRIX_SECONDS_MIN ? share : MATRIX_SECONDS_MIN, e))
 			return false;
 	}
 	return true;
+}
+
+/* The cells among (n) that (left) seconds would allow half as much again, to the front of (turn). */
+static size_t worth_another(const struct matrix *m, struct turn *turn, size_t n, double left)
+{
+	double most = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct matrix_cell *c = &m->cell[turn[i].cell];
+		struct turn swapped = turn[kept];
+
+		if (!c->done || !c->bound || strcmp(c->bound, "seconds"))
+			continue;
+		most = c->allowed > most ? c->allowed : most;
+		turn[kept++] = turn[i];
+		turn[i] = swapped;
+	}
+	return left >= 1.5 * most * (double)kept ? kept : 0;
+}
+
+static bool run_level(struct matrix *m, const struct matrix_runner *r, struct turn *turn, size_t n,
+		      double end, struct err *e)
+{
+	bool ok = true;
+
+	for (size_t left = n; ok && left && !r->stopped(r->self);) {
+		ok = run_round(m, r, turn, left, end, e);
+		left = worth_another(m, turn, left, end - r->now(r->self));
+	}
+	for (size_t i = 0; ok && r->settle && i < n; i++)
+		if (m->cell[turn[i].cell].done)
+			ok = r->settle(r->self, &m->cell[turn[i].cell], e);
+	return ok;
 }
 
 static bool run_levels(struct matrix *m, const struct matrix_runner *r, struct turn *turn,

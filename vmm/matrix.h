@@ -33,9 +33,8 @@ struct matrix_cell {
 	enum matrix_nmis nmis;
 	struct fetch_config fetch;
 
-	double allowed; /* seconds; set by matrix_run() before the cell is run */
-
-	bool done; /* what follows is set by who runs it */
+	bool done;	/* what follows is set by who runs it */
+	double allowed; /* seconds */
 	enum verdict verdict;
 	const char *bound; /* "seconds", "memory": what made it inconclusive; else NULL */
 	char reason[512];
@@ -43,6 +42,7 @@ struct matrix_cell {
 	double seconds;
 	char file[192]; /* its result, a name in the matrix's directory; "" none */
 	bool witness;	/* the result can be replayed */
+	char *line;	/* its JSON line, NULL none; freed by matrix_fini() */
 };
 
 struct matrix {
@@ -82,8 +82,10 @@ size_t matrix_done(const struct matrix *m);
 /* Who runs a cell, and whose clock counts. */
 struct matrix_runner {
 	void *self;
-	/* Run (c) for at most c->allowed seconds and fill in what came of it. */
-	bool (*run)(void *self, struct matrix_cell *c, struct err *e);
+	/* Run (c) for at most (seconds) and fill in what came of it; it may have been run before. */
+	bool (*run)(void *self, struct matrix_cell *c, double seconds, struct err *e);
+	/* (c) is done and will not be run again. May be NULL. */
+	bool (*settle)(void *self, const struct matrix_cell *c, struct err *e);
 	double (*now)(void *self); /* seconds */
 	bool (*stopped)(void *self);
 };
@@ -96,10 +98,11 @@ struct matrix_runner {
  * number of vCPUs and one NMI budget, and in it by the states that the same
  * protocol and model had before. A level may take half of the time that is
  * left, the last one all of it; each of its cells an equal share of that, and
- * what a cell leaves over is the others'. So the whole ends within max_seconds
- * and what the cells take longer than they are allowed, however many there
- * are. Ends early, and true, when it is stopped; false when a cell fails. The
- * cells that are done stay so.
+ * what a cell leaves over is the others'. While a level has time left in the
+ * end, the cells whose share was too small run again if it can be half as much
+ * again. So the whole ends within max_seconds and what the cells take longer
+ * than they are allowed, however many there are. Ends early, and true, when it
+ * is stopped; false when a cell fails. The cells that are done stay so.
  */
 bool matrix_run(struct matrix *m, const struct matrix_runner *runner, struct err *e);
 

@@ -57,11 +57,12 @@ static char *describe(const struct matrix_cell *c)
 	return text;
 }
 
-static void note(struct matrix_cell *c, const struct result *r)
+static void note(struct matrix_cell *c, double seconds, const struct result *r)
 {
 	const struct observation *o = &r->observation;
 	const char *file = strrchr(r->path, '/');
 
+	c->allowed = seconds;
 	c->verdict = r->verdict;
 	c->states = o->states;
 	c->transitions = o->transitions;
@@ -70,23 +71,23 @@ static void note(struct matrix_cell *c, const struct result *r)
 	snprintf(c->file, sizeof(c->file), "%.190s", file ? file + 1 : r->path);
 	c->bound = NULL;
 	if (r->verdict == VERDICT_INCONCLUSIVE && o->end == END_STEPS)
-		c->bound = o->seconds >= c->allowed ? "seconds" : "memory";
+		c->bound = o->seconds >= seconds ? "seconds" : "memory";
 	if (c->bound && !strcmp(c->bound, "seconds"))
 		snprintf(c->reason, sizeof(c->reason), "%.400s (its share of the time: %.1f s)",
-			 r->reason, c->allowed);
+			 r->reason, seconds);
 	else
 		snprintf(c->reason, sizeof(c->reason), "%s", r->reason);
 	c->done = true;
 }
 
-static bool search(struct matrix_lab *lab, struct matrix_cell *c, struct scenario *s,
-		   struct result *r, struct err *e)
+static bool search(struct matrix_lab *lab, struct matrix_cell *c, double seconds,
+		   struct scenario *s, struct result *r, struct err *e)
 {
 	const struct matrix *m = lab->matrix;
 
 	*r = (struct result){ .scenario = s, .image = m->image, .host = lab->host };
 	s->fetch.chunk = c->fetch.chunk;
-	s->explore.max_seconds = c->allowed;
+	s->explore.max_seconds = seconds;
 	s->explore.max_memory_mb = m->max_memory_mb;
 	if (!explore_run(m->image, s, m->jobs, &r->observation, &r->schedule, &lab->host->quirks,
 			 lab->progress, s->name, e))
@@ -98,11 +99,13 @@ static bool search(struct matrix_lab *lab, struct matrix_cell *c, struct scenari
 	r->as_expected = s->expect & 1u << r->verdict;
 	if (!report_write(r, lab->dir, e))
 		return false;
-	note(c, r);
-	return lab->emit(lab->arg, r, e);
+	note(c, seconds, r);
+	free(c->line);
+	c->line = lab->lines ? report_line(r) : NULL;
+	return true;
 }
 
-bool matrix_lab_run(void *self, struct matrix_cell *c, struct err *e)
+bool matrix_lab_run(void *self, struct matrix_cell *c, double seconds, struct err *e)
 {
 	struct result *r = calloc(1, sizeof(*r));
 	struct matrix_lab *lab = self;
@@ -114,7 +117,7 @@ bool matrix_lab_run(void *self, struct matrix_cell *c, struct err *e)
 	if (!ok)
 		err_set(e, ERR_HOST, "out of memory");
 	ok = ok && scenario_parse(&s, name, text, strlen(text), lab->matrix->image, e) &&
-	     search(lab, c, &s, r, e);
+	     search(lab, c, seconds, &s, r, e);
 	if (r)
 		schedule_fini(&r->schedule);
 	scenario_fini(&s);

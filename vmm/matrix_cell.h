@@ -13,9 +13,7 @@ struct matrix_lab {
 	const char *dir;
 	/* Called as explore_run() does, with the cell's name. */
 	bool (*progress)(void *name, const struct search_progress *p);
-	/* With the result of every cell that came to its end. */
-	bool (*emit)(void *arg, const struct result *r, struct err *e);
-	void *arg;
+	bool lines; /* the cells get their JSON lines */
 };
 
 /* Seconds on the clock that durations are measured with, and: has the user asked to stop? */
@@ -23,9 +21,9 @@ double matrix_lab_now(void *lab);
 bool matrix_lab_stopped(void *lab);
 
 /*
- * Explore (c) within c->allowed seconds, write its result to the directory and
- * fill in what came of it. An interrupted cell is not done. A matrix_runner's.
+ * Explore (c) within (seconds), write its result to the directory and fill in
+ * what came of it. Interrupted, it stays as it was. A matrix_runner's.
  */
-bool matrix_lab_run(void *lab, struct matrix_cell *c, struct err *e);
+bool matrix_lab_run(void *lab, struct matrix_cell *c, double seconds, struct err *e);
 
 #endif
