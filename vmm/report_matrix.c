@@ -133,6 +133,7 @@ static void markdown_footer(FILE *out, const struct matrix *m)
 
 void report_matrix_markdown(FILE *out, const struct matrix *m)
 {
+	assert(m->columns > 0);
 	fprintf(out, "| protocol | vCPUs | NMIs |");
 	for (size_t i = 0; i < m->columns; i++)
 		fprintf(out, " %s |", fetch_model_name(m->cell[i].fetch.model));

@@ -6,6 +6,7 @@
  */
 #include "report_matrix.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -97,6 +98,7 @@ static void print_cell(FILE *out, const struct matrix_cell *c)
 
 static void print_table(FILE *out, const struct matrix *m)
 {
+	assert(m->columns > 0);
 	fputs("<table>\n<thead><tr><th>protocol</th><th>vCPUs</th><th>NMIs</th>", out);
 	for (size_t i = 0; i < m->columns; i++) {
 		char fetch[32];
