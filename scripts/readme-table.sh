@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Puts the verdicts of the stepped scenarios, and those of the search over every protocol and fetch
-# model, into README.md; with --check fails when they differ.
+# Puts the verdicts of the stepped scenarios, those of the search over every protocol and fetch
+# model, and the 2010 table into README.md; with --check fails when they differ.
 set -eu
 crossmod=${CROSSMOD:-build/crossmod}
 work=$(mktemp -d)
@@ -14,14 +14,18 @@ if [ "$status" -eq 77 ]; then
 	exit 0
 fi
 [ "$status" -eq 0 ] || { echo "readme-table: crossmod run ended with $status" >&2; exit 1; }
-# States and times are this host's; the verdicts are not.
-"$crossmod" matrix --quick -o "$work/matrix" |
-	sed -E 's/, [0-9]+ states, [0-9.]+ s//g; s/\[(\*\*[a-z-]+\*\*)\]\([^)]*\)/\1/g' >"$work/cells"
-awk -v table="$work/table" -v cells="$work/cells" '
-	/<!-- end of (verdicts|matrix) -->/ { skip = 0 }
+# States and times are this host's; the verdicts are not. vCPUs and NMIs are the same in every row.
+"$crossmod" matrix --quick -o "$work/matrix" >"$work/matrix.md"
+grep '^|' "$work/matrix.md" |
+	sed -E 's/, [0-9]+ states, [0-9.]+ s//g; s/\[(\*\*[a-z-]+\*\*)\]\([^)]*\)/\1/g
+		s/^\|([^|]*)\|[^|]*\|[^|]*\|/|\1|/' >"$work/cells"
+"$(dirname "$0")/table-2010.sh" "$work/matrix/matrix.json" >"$work/2010"
+awk -v table="$work/table" -v cells="$work/cells" -v syncs="$work/2010" '
+	/<!-- end of (verdicts|matrix|2010) -->/ { skip = 0 }
 	!skip { print }
 	/<!-- verdicts:/ { while ((getline line < table) > 0) print line; skip = 1 }
 	/<!-- matrix:/ { while ((getline line < cells) > 0) print line; skip = 1 }
+	/<!-- 2010:/ { while ((getline line < syncs) > 0) print line; skip = 1 }
 ' README.md >"$work/README.md"
 if [ "${1:-}" = --check ]; then
 	diff -u README.md "$work/README.md" || { echo "README.md: the verdict table is stale: scripts/readme-table.sh" >&2; exit 1; }

@@ -131,6 +131,16 @@ const char *cmd_scenario_dir(void)
 	return NULL;
 }
 
+bool cmd_parse_number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	*value = strtoull(text, &end, 10);
+	return !*end && *value <= max;
+}
+
 /* "stale/byte", or a model alone. */
 bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e)
 {

@@ -30,6 +30,8 @@ struct options {
 	bool every;  /* explore: do not stop at the first violation */
 	bool resume; /* explore: go on with what an earlier one left */
 	bool quick;
+	const char *protocol[64]; /* matrix: --protocol, names or globs */
+	int nprotocol;
 	char **file;
 	int files;
 };
@@ -64,6 +66,9 @@ void cmd_free_paths(struct paths *p);
 
 /* Where the shipped scenarios are: ./scenarios, or the installed ones; NULL: neither. */
 const char *cmd_scenario_dir(void);
+
+/* Decimal digits, nothing else, to at most (max). */
+bool cmd_parse_number(const char *text, uint64_t max, uint64_t *value);
 
 /* "stale/byte" or "stale" into (f). ERR_INPUT says what there is. */
 bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e);

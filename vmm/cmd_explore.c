@@ -19,16 +19,6 @@ static bool bad(struct err *e, const char *option, const char *text, const char 
 	return err_set(e, ERR_INPUT, "%s %s: must be %s", option, text, right);
 }
 
-static bool parse_number(const char *text, uint64_t max, uint64_t *value)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	*value = strtoull(text, &end, 10);
-	return !*end && *value <= max;
-}
-
 /* "1=2", "0=unlimited". */
 static bool parse_nmi(struct scenario *s, const char *text, struct err *e)
 {
@@ -39,11 +29,11 @@ static bool parse_nmi(struct scenario *s, const char *text, struct err *e)
 	if (!equals)
 		return bad(e, "--nmi", text, "VCPU=N or VCPU=unlimited");
 	snprintf(number, sizeof(number), "%.*s", (int)(equals - text), text);
-	if (!parse_number(number, s->vcpus - 1, &vcpu))
+	if (!cmd_parse_number(number, s->vcpus - 1, &vcpu))
 		return bad(e, "--nmi", text, "for one of the scenario's vCPUs");
 	if (!strcmp(equals + 1, "unlimited"))
 		n = SCENARIO_NMI_UNLIMITED;
-	else if (!parse_number(equals + 1, SCENARIO_NMI_UNLIMITED - 1, &n))
+	else if (!cmd_parse_number(equals + 1, SCENARIO_NMI_UNLIMITED - 1, &n))
 		return bad(e, "--nmi", text, "VCPU=N with N from 0 to 254, or VCPU=unlimited");
 	s->explore.nmis[vcpu] = (uint8_t)n;
 	return true;
@@ -54,7 +44,7 @@ static bool set_vcpus(struct scenario *s, const char *text, struct err *e)
 	bool everybody = s->executors == (((1u << s->vcpus) - 1) & ~(1u << s->patcher));
 	uint64_t n;
 
-	if (!parse_number(text, CM_MAX_VCPUS, &n) || n <= s->patcher || n < 2)
+	if (!cmd_parse_number(text, CM_MAX_VCPUS, &n) || n <= s->patcher || n < 2)
 		return bad(e, "--vcpus", text, "from 2 to 16, and include the patcher");
 	s->vcpus = (uint32_t)n;
 	s->executors =
@@ -66,14 +56,14 @@ static bool set_bounds(struct explore_options *x, const struct options *o, struc
 {
 	uint64_t n;
 
-	if (o->max_states && !parse_number(o->max_states, INT64_MAX, &x->max_states))
+	if (o->max_states && !cmd_parse_number(o->max_states, INT64_MAX, &x->max_states))
 		return bad(e, "--max-states", o->max_states, "a number");
 	if (o->max_seconds) {
-		if (!parse_number(o->max_seconds, 1u << 30, &n))
+		if (!cmd_parse_number(o->max_seconds, 1u << 30, &n))
 			return bad(e, "--max-seconds", o->max_seconds, "a number of seconds");
 		x->max_seconds = (double)n;
 	}
-	return !o->max_memory || parse_number(o->max_memory, 1u << 30, &x->max_memory_mb) ||
+	return !o->max_memory || cmd_parse_number(o->max_memory, 1u << 30, &x->max_memory_mb) ||
 	       bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
 }
 
@@ -105,7 +95,7 @@ static bool configure(const struct options *o, struct scenario *s, uint32_t *job
 		if (!parse_nmi(s, o->nmi[i], e))
 			return false;
 	if (o->jobs) {
-		if (!parse_number(o->jobs, EXPLORE_JOBS_MAX, &n) || !n)
+		if (!cmd_parse_number(o->jobs, EXPLORE_JOBS_MAX, &n) || !n)
 			return bad(e, "--jobs", o->jobs, "from 1 to 64");
 		*jobs = (uint32_t)n;
 	}

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * cmd_matrix.c - `crossmod matrix`: every protocol of the guest image under
- * every fetch model, with and without an NMI, explored; a table of verdicts.
+ * cmd_matrix.c - `crossmod matrix`: which cells are wanted and how much they
+ * may cost, by the options. matrix.c knows the cells, report_matrix.c the table.
  */
 #include "cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,184 +12,154 @@
 
 #include "explore.h"
 #include "guard.h"
+#include "matrix_cell.h"
 #include "report.h"
+#include "report_matrix.h"
 
-/* Who may be hit by one NMI whose body runs the site; the patcher is vCPU 0. */
-static const struct {
-	const char *title, *json;
-} nmis[] = {
-	{ "none", "" },
-	{ "one on E", ",\"explore\":{\"nmi\":{\"1\":1}}" },
-	{ "one on P", ",\"explore\":{\"nmi\":{\"0\":1}}" },
-};
-#define NNMIS (sizeof(nmis) / sizeof(nmis[0]))
+/* Below 20 and 3 minutes: the cells at the end of the time take a little longer than it. */
+#define SECONDS_ALL   1140
+#define SECONDS_QUICK 170
+#define MEMORY_MB     4096
 
-struct cell {
-	enum verdict verdict;
-	uint64_t states;
-	double seconds;
-	bool done;
-	char file[128];
-};
+#define ALL_MODELS ((1u << FETCH_MODELS) - 1)
+#define ALL_NMIS   ((1u << MATRIX_NMIS) - 1)
 
-struct matrix {
-	const struct options *o;
-	const struct image *img;
-	struct host host;
-	const char *dir;
-	size_t rows; /* of NMI budgets */
-	struct cell *cell;
-};
-
-static struct cell *cell_at(const struct matrix *m, size_t protocol, size_t row, size_t model)
+/* "2,3" as a mask. */
+static bool parse_vcpus(const char *text, uint32_t *mask, struct err *e)
 {
-	return &m->cell[(protocol * NNMIS + row) * FETCH_MODELS + model];
+	const char *at = text;
+	uint64_t n;
+
+	for (*mask = 0;; at++) {
+		size_t length = strcspn(at, ",");
+		char number[8];
+
+		snprintf(number, sizeof(number), "%.*s", (int)length, at);
+		if (!cmd_parse_number(number, CM_MAX_VCPUS, &n) || n < 2)
+			return err_set(e, ERR_INPUT,
+				       "--vcpus %s: must be numbers from 2 to %u with commas", text,
+				       CM_MAX_VCPUS);
+		*mask |= 1u << n;
+		at += length;
+		if (!*at)
+			return true;
+	}
 }
 
-static char *describe(const char *protocol, size_t row, enum fetch_model model)
+static bool choose(const struct options *o, struct matrix_choice *c, struct err *e)
 {
-	char *text = NULL;
+	struct fetch_config fetch = { .chunk = 1 };
 
-	if (asprintf(&text,
-		     "{\"why\":\"One cell of the matrix.\",\"protocol\":\"%s\","
-		     "\"sites\":[{\"site\":\"nop5_jmp5\",\"at\":\"cross-line\"}],"
-		     "\"method\":\"explore\",\"nmi_runs_site\":true,"
-		     "\"fetch\":{\"model\":\"%s\"}%s,\"expect\":[\"safe\"]}",
-		     protocol, fetch_model_name(model), nmis[row].json) < 0)
-		return NULL;
-	return text;
-}
-
-static bool explore_cell(struct matrix *m, struct result *r, struct scenario *s, struct cell *c,
-			 struct err *e)
-{
-	const struct explore_request q = {
-		.image = m->img,
-		.scenario = s,
-		.jobs = cmd_jobs(&m->host),
-		.progress = cmd_explore_progress,
-		.arg = s->name,
+	*c = (struct matrix_choice){
+		.vcpus = o->quick ? 1u << 2 : 1u << 2 | 1u << 3,
+		.nmis = o->quick ? 1u << MATRIX_NMI_NONE : ALL_NMIS,
+		.models = ALL_MODELS,
 	};
-
-	r->scenario = s;
-	r->image = m->img;
-	r->host = &m->host;
-	s->explore.max_seconds = m->o->quick ? 20 : 300;
-	s->explore.max_memory_mb = 4096;
-	if (!explore_run(&q, &r->observation, &r->schedule, &m->host.quirks, e))
+	if (o->vcpus && !parse_vcpus(o->vcpus, &c->vcpus, e))
 		return false;
-	m->host.quirks_known = true;
-	cmd_judge(r);
-	*c = (struct cell){ .verdict = r->verdict,
-			    .states = r->observation.states,
-			    .seconds = r->observation.seconds,
-			    .done = true };
-	if (!report_write(r, m->dir, e))
-		return false;
-	snprintf(c->file, sizeof(c->file), "%s", strrchr(r->path, '/') + 1);
-	return !m->o->json || !cmd_print(report_line(r), 0) ||
-	       err_set(e, ERR_HOST, "cannot print the result");
+	if (o->fetch) {
+		if (!cmd_parse_fetch(&fetch, o->fetch, e))
+			return false;
+		c->models = 1u << fetch.model;
+	}
+	c->chunk = fetch.chunk;
+	return true;
 }
 
-static bool run_cell(struct matrix *m, size_t protocol, size_t row, enum fetch_model model,
-		     struct err *e)
+/* --protocol and the arguments are one list. Freed by the caller; NULL: out of memory. */
+static const char **patterns(const struct options *o, size_t *count)
 {
-	const char *name = m->img->protocols[protocol].name;
-	char *text = describe(name, row, model), path[160];
-	struct result *r = calloc(1, sizeof(*r));
-	struct scenario s = { 0 };
-	bool ok = text && r;
+	size_t n = (size_t)o->nprotocol + (size_t)o->files;
+	const char **list = calloc(n + 1, sizeof(*list));
 
-	snprintf(path, sizeof(path), "matrix-%s-%s-%zu", name, fetch_model_name(model), row);
-	if (!ok)
-		err_set(e, ERR_HOST, "out of memory");
-	ok = ok && scenario_parse(&s, path, text, strlen(text), m->img, e) &&
-	     explore_cell(m, r, &s, cell_at(m, protocol, row, model), e);
-	if (r)
-		schedule_fini(&r->schedule);
-	scenario_fini(&s);
-	free(r);
-	free(text);
+	*count = n;
+	if (list && o->nprotocol)
+		memcpy(list, o->protocol, (size_t)o->nprotocol * sizeof(*list));
+	for (int i = 0; list && i < o->files; i++)
+		list[o->nprotocol + i] = o->file[i];
+	return list;
+}
+
+static bool bound(const struct options *o, struct matrix *m, const struct host *host, struct err *e)
+{
+	uint64_t seconds = o->quick ? SECONDS_QUICK : SECONDS_ALL, jobs = cmd_jobs(host);
+
+	m->max_memory_mb = MEMORY_MB;
+	if (o->max_seconds && (!cmd_parse_number(o->max_seconds, 1u << 30, &seconds) || !seconds))
+		return err_set(e, ERR_INPUT, "--max-seconds %s: must be a number of seconds",
+			       o->max_seconds);
+	if (o->max_memory &&
+	    (!cmd_parse_number(o->max_memory, 1u << 30, &m->max_memory_mb) || !m->max_memory_mb))
+		return err_set(e, ERR_INPUT, "--max-memory-mb %s: must be a number of MiB",
+			       o->max_memory);
+	if (o->jobs && (!cmd_parse_number(o->jobs, EXPLORE_JOBS_MAX, &jobs) || !jobs))
+		return err_set(e, ERR_INPUT, "--jobs %s: must be from 1 to %u", o->jobs,
+			       EXPLORE_JOBS_MAX);
+	m->max_seconds = (double)seconds;
+	m->jobs = (uint32_t)jobs;
+	return true;
+}
+
+static bool prepare(const struct options *o, struct matrix *m, const struct image *img,
+		    struct host *host, struct err *e)
+{
+	struct matrix_choice choice;
+	const char **list;
+	bool ok;
+
+	host_read(host);
+	m->host = host;
+	if (!choose(o, &choice, e) || !bound(o, m, host, e))
+		return false;
+	list = patterns(o, &choice.nprotocols);
+	choice.protocol = list;
+	ok = list ? matrix_plan(m, img, &choice, e) : err_set(e, ERR_HOST, "out of memory");
+	free(list);
 	return ok;
 }
 
-static void print_cell(FILE *out, const struct cell *c)
+static bool print_line(void *lab, const struct matrix_cell *c, struct err *e)
 {
-	if (!c->done)
-		fprintf(out, " - |");
-	else if (c->verdict == VERDICT_SAFE || c->verdict == VERDICT_INCONCLUSIVE)
-		fprintf(out, " %s, %llu states, %.1f s |", verdict_name(c->verdict),
-			(unsigned long long)c->states, c->seconds);
-	else
-		fprintf(out, " [**%s**](%s), %llu states, %.1f s |", verdict_name(c->verdict),
-			c->file, (unsigned long long)c->states, c->seconds);
+	(void)lab;
+	if (!c->line || (puts(c->line) >= 0 && !fflush(stdout)))
+		return true;
+	return err_set(e, ERR_HOST, "cannot write to standard output");
 }
 
-static void print_table(FILE *out, const struct matrix *m)
+/* What was measured is written however it ended. */
+static bool run(const struct options *o, struct matrix *m, struct host *host, struct err *e)
 {
-	fprintf(out, "| protocol | NMIs |");
-	for (unsigned int f = 0; f < FETCH_MODELS; f++)
-		fprintf(out, " %s |", fetch_model_name((enum fetch_model)f));
-	fprintf(out, "\n|---|---|---|---|---|---|---|\n");
-	for (size_t p = 0; p < m->img->nprotocols; p++)
-		for (size_t row = 0; row < m->rows; row++) {
-			fprintf(out, "| `%s` | %s |", m->img->protocols[p].name, nmis[row].title);
-			for (unsigned int f = 0; f < FETCH_MODELS; f++)
-				print_cell(out, cell_at(m, p, row, f));
-			fputc('\n', out);
-		}
-}
+	struct matrix_lab lab = {
+		.matrix = m,
+		.host = host,
+		.dir = o->out ? o->out : "results/matrix",
+		.progress = cmd_explore_progress,
+		.lines = o->json,
+	};
+	const struct matrix_runner runner = { &lab, matrix_lab_run, print_line, matrix_lab_now,
+					      matrix_lab_stopped };
+	struct err unwritten = { 0 };
+	bool ok = matrix_run(m, &runner, e);
 
-/* <dir>/matrix.md, by a temporary name. */
-static bool write_table(const struct matrix *m, struct err *e)
-{
-	char temporary[600], path[600];
-	FILE *out;
-
-	snprintf(path, sizeof(path), "%s/matrix.md", m->dir);
-	snprintf(temporary, sizeof(temporary), "%s/.matrix.md.%ld", m->dir, (long)getpid());
-	out = fopen(temporary, "we");
-	if (!out)
-		return err_sys(e, errno, "%s", temporary);
-	print_table(out, m);
-	if (fclose(out) || rename(temporary, path)) {
-		err_sys(e, errno, "%s", path);
-		unlink(temporary);
-		return false;
-	}
-	return true;
-}
-
-static bool run_cells(struct matrix *m, struct err *e)
-{
-	for (size_t p = 0; p < m->img->nprotocols; p++)
-		for (size_t row = 0; row < m->rows; row++)
-			for (unsigned int f = 0; f < FETCH_MODELS && !guard_interrupted(); f++)
-				if (!run_cell(m, p, row, (enum fetch_model)f, e))
-					return false;
-	return true;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	if (!report_matrix_write(m, lab.dir, ok ? e : &unwritten))
+		ok = false;
+	if (!o->json)
+		report_matrix_markdown(stdout, m);
+	return ok;
 }
 
 int cmd_matrix(const struct options *o)
 {
-	struct matrix m = { .o = o, .dir = o->out ? o->out : "results/matrix" };
+	struct matrix m = { 0 };
 	struct image img = { 0 };
+	struct host host = { 0 };
 	struct err e = { 0 };
-	bool ok;
+	bool ok = cmd_load_image(&img, o, &e) && prepare(o, &m, &img, &host, &e) &&
+		  run(o, &m, &host, &e);
 
-	if (!cmd_load_image(&img, o, &e))
-		return cmd_fail(&e);
-	m.img = &img;
-	m.rows = o->quick ? 1 : NNMIS;
-	m.cell = calloc(img.nprotocols * NNMIS * FETCH_MODELS, sizeof(*m.cell));
-	host_read(&m.host);
-	ok = m.cell ? run_cells(&m, &e) : err_set(&e, ERR_HOST, "out of memory");
-	ok = ok && write_table(&m, &e);
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K");
-	if (ok && !o->json)
-		print_table(stdout, &m);
-	free(m.cell);
+	matrix_fini(&m);
 	image_fini(&img);
 	if (!ok)
 		return cmd_fail(&e);

@@ -78,6 +78,8 @@ static void report(const struct search_result *found, const struct explorer *x, 
 	o->states = found->states;
 	o->transitions = found->transitions;
 	o->depth = found->depth;
+	o->memory = found->memory;
+	o->bound = found->bound;
 	o->seconds = found->seconds;
 	o->deadlock = found->deadlock;
 	o->livelock = found->livelock;

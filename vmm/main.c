@@ -15,7 +15,7 @@ struct command {
 	int (*run)(const struct options *o);
 	const char *accepts; /* keys of the options below */
 	const char *args;
-	bool files; /* takes files, at least one */
+	enum { NO_ARGUMENTS, ARGUMENTS, OPTIONAL_ARGUMENTS } takes;
 	const char *doc;
 };
 
@@ -34,39 +34,43 @@ static const struct argp_option all_options[] = {
 	{ "fetch", 'F', "MODEL[/CHUNK]", 0, "Fetch model and chunk instead of the scenario's", 0 },
 	{ "nmi", 'N', "VCPU=N", 0, "NMI budget of a vCPU: a number, or unlimited (default: none)",
 	  0 },
-	{ "vcpus", 'C', "N", 0, "vCPUs instead of the scenario's", 0 },
+	{ "vcpus", 'C', "N", 0, "vCPUs instead of the scenario's; matrix: a list (default: 2,3)",
+	  0 },
 	{ "jobs", 'J', "N", 0, "Workers, each with a VM of its own (default: one a processor)", 0 },
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
 	{ "every-violation", 'V', NULL, 0,
 	  "Do not stop at the first violation: say which kinds can be reached", 0 },
 	{ "resume", 'U', NULL, 0, "Go on with a search that Ctrl-C or a bound ended", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
-	{ "max-seconds", 'T', "N", 0, "Stop after N seconds", 0 },
+	{ "max-seconds", 'T', "N", 0, "Stop after N seconds; matrix: of all cells (default: 1140)",
+	  0 },
 	{ "max-memory-mb", 'M', "N", 0, "Stop at N MiB of memory", 0 },
-	{ "quick", 'q', NULL, 0, "Without NMIs, and 20 seconds a cell at most", 0 },
+	{ "quick", 'q', NULL, 0, "Two vCPUs, without NMIs, 170 seconds at most", 0 },
+	{ "protocol", 'P', "NAME", 0, "Only protocols of that name or glob; may be repeated", 0 },
 	{ "expect", 'E', "VERDICT", 0, "The verdict that counts as expected (default: safe)", 0 },
 	{ 0 },
 };
 
 static const struct command commands[] = {
-	{ "run", cmd_run, "jogtam", "SCENARIO...", true,
+	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS,
 	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
-	{ "explore", cmd_explore, "jogFNCJRVUSTME", "SCENARIO...", true,
+	{ "explore", cmd_explore, "jogFNCJRVUSTME", "SCENARIO...", ARGUMENTS,
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
 	  "not looked at." },
-	{ "matrix", cmd_matrix, "jogq", "", false,
-	  "Explore every protocol of the guest image under every fetch model, without an NMI and with "
-	  "one; print the table and write it, and each cell's result, to DIR." },
-	{ "replay", cmd_replay, "jgtHa", "WITNESS...", true,
+	{ "matrix", cmd_matrix, "jogqPFCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS,
+	  "Explore protocols of the guest image (default: all) under every fetch model, with two and "
+	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
+	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR." },
+	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
-	{ "check", cmd_check, "g", "SCENARIO...", true, "Validate scenarios; run nothing." },
-	{ "list", cmd_list, "jg", "", false,
+	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, "Validate scenarios; run nothing." },
+	{ "list", cmd_list, "jg", "", NO_ARGUMENTS,
 	  "List protocols, kinds of site and shipped scenarios." },
-	{ "probe", cmd_probe, "jg", "", false,
+	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS,
 	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
-	{ "bench", cmd_bench, "jg", "", false,
+	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS,
 	  "Measure crossmod's own layers against the raw KVM operations." },
 };
 
@@ -78,7 +82,7 @@ static const char top_doc[] =
 	"Commands:\n"
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
 	"  explore SCENARIO...  try every schedule, until no new state appears\n"
-	"  matrix               every protocol under every fetch model\n"
+	"  matrix [PROTOCOL...] every protocol under every fetch model\n"
 	"  replay WITNESS...    execute a recorded schedule again (--trace, --html explain it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
@@ -132,6 +136,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'J':
 		p->o->jobs = arg;
 		return 0;
+	case 'P':
+		if (p->o->nprotocol == (int)(sizeof(p->o->protocol) / sizeof(p->o->protocol[0])))
+			argp_error(state, "too many --protocol");
+		p->o->protocol[p->o->nprotocol++] = arg;
+		return 0;
 	case 'q':
 		p->o->quick = true;
 		return 0;
@@ -157,7 +166,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		p->o->expect = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (!p->command->files)
+		if (p->command->takes == NO_ARGUMENTS)
 			argp_error(state, "'%s' takes no arguments, but there is '%s'",
 				   p->command->name, arg);
 		return ARGP_ERR_UNKNOWN; /* all of them: ARGP_KEY_ARGS */
@@ -166,7 +175,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		p->o->files = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		if (p->command->files)
+		if (p->command->takes == ARGUMENTS)
 			argp_error(state, "'%s' needs %s", p->command->name, p->command->args);
 		return 0;
 	default:

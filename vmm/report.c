@@ -171,7 +171,7 @@ static bool write_stream(int fd, const char *text)
 }
 
 /* A temporary file in (dir), renamed when it is whole: no reader ever sees half a result. */
-bool report_write_text(const char *dir, const char *path, const char *text, struct err *e)
+bool report_write_atomically(const char *dir, const char *path, const char *text, struct err *e)
 {
 	char temporary[PATH_MAX];
 	int fd;
@@ -208,13 +208,22 @@ bool report_write(struct result *r, const char *dir, struct err *e)
 
 	if (report_name(r, dir, e)) {
 		text = report_document(r);
-		ok = report_write_text(dir, r->path, text, e);
+		ok = report_write_atomically(dir, r->path, text, e);
 		free(text);
 		if (ok)
 			return true;
 	}
 	r->path[0] = '\0';
 	return false;
+}
+
+bool report_write_text(const char *dir, const char *name, const char *text, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return err_sys(e, ENAMETOOLONG, "%.100s/%.100s...", dir, name);
+	return make_directory(dir, e) && report_write_atomically(dir, path, text, e);
 }
 
 /* ---- witnesses ---- */

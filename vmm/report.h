@@ -36,7 +36,10 @@ bool report_write(struct result *r, const char *dir, struct err *e);
 /* Only make (dir) and set r->path, to know where it will be. */
 bool report_name(struct result *r, const char *dir, struct err *e);
 
-/* What it writes, two blanks an indent. Heap string; the caller frees it. */
+/* (text) and a newline as <dir>/<name>, in the same way. */
+bool report_write_text(const char *dir, const char *name, const char *text, struct err *e);
+
+/* What report_write() writes, two blanks an indent. Heap string; the caller frees it. */
 char *report_document(const struct result *r);
 
 /* What replay needs from a result file. Strings are owned; witness_fini() frees. */

@@ -243,7 +243,7 @@ bool report_page_write(const struct report_page *p, const struct report_page_end
 	slash = strrchr(dir, '/');
 	if (slash)
 		slash[slash == dir] = '\0';
-	ok = report_write_text(slash ? dir : ".", path, page, e);
+	ok = report_write_atomically(slash ? dir : ".", path, page, e);
 	free(dir);
 	free(page);
 	free(data);

@@ -6,11 +6,9 @@
  * runs of the same scenario comes last, so that all before it compares equal.
  * Knows no file. Out of memory ends the program: nothing here can go on.
  */
-#include "report.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +135,7 @@ static void put_outcome(json_t *o, const struct result *r)
 	put(o, "steps", count(seen->steps));
 }
 
-static void put_host(json_t *o, const struct host *h)
+void report_put_host(json_t *o, const struct host *h)
 {
 	json_t *host = json_object();
 	char buf[160];
@@ -172,13 +170,13 @@ char *report_line(const struct result *r)
 	put_outcome(o, r);
 	put(o, "seconds", fraction(r->observation.seconds));
 	put(o, "witness", replayable(r) ? text_or_null(r->path) : json_null());
-	put_host(o, r->host);
+	report_put_host(o, r->host);
 	return dump(o, JSON_COMPACT);
 }
 
 /* ---- what was run ---- */
 
-static void put_guest(json_t *o, const struct image *img)
+void report_put_guest(json_t *o, const struct image *img)
 {
 	json_t *guest = json_object();
 
@@ -403,7 +401,7 @@ static json_t *schedule_text(const struct schedule *s)
 	return json;
 }
 
-static json_t *date_now(void)
+json_t *report_date(void)
 {
 	time_t now = time(NULL);
 	char buf[32];
@@ -437,7 +435,7 @@ json_t *report_object(const struct result *r)
 	put(o, "why", text_or_null(s->why));
 	put(o, "source", text_or_null(s->source));
 	put_outcome(o, r);
-	put_guest(o, r->image);
+	report_put_guest(o, r->image);
 	put_roles(o, s);
 	if (stepped(r))
 		put_stepped_limits(o, s);
@@ -445,6 +443,7 @@ json_t *report_object(const struct result *r)
 		put_free_limits(o, &s->free);
 	put_seen(o, &r->observation);
 	if (s->method == METHOD_EXPLORE) {
+		put(o, "memory", count(r->observation.memory));
 		put(o, "coverage", report_coverage_json(r));
 		put(o, "reachable", kinds_reached(&r->observation));
 	}
@@ -453,12 +452,12 @@ json_t *report_object(const struct result *r)
 	put(o, "schedule",
 	    stepped(r) && r->schedule.count ? schedule_text(&r->schedule) : json_null());
 	put(o, "digest", text_or_null(r->observation.digest));
-	put_host(o, r->host);
+	report_put_host(o, r->host);
 	put(o, "witness", own_name(r));
 	put(o, "scenario_path", text(s->path));
 	put(o, "scenario_text", text(s->text));
 	put(o, "seconds", fraction(r->observation.seconds));
-	put(o, "date", date_now());
+	put(o, "date", report_date());
 	return o;
 }
 

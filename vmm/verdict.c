@@ -230,10 +230,10 @@ enum verdict verdict_of(const struct observation *o, char *reason, unsigned int 
 		return say(&out, VERDICT_SUSPECT, "it stopped at a violation that is not recorded");
 	if (o->explored && o->end != END_COMPLETE)
 		return say(&out, VERDICT_INCONCLUSIVE,
-			   "%s after %" PRIu64 " states, %" PRIu64
+			   "%s%s after %" PRIu64 " states, %" PRIu64
 			   " transitions: not every schedule was tried",
-			   o->end == END_INTERRUPTED ? "interrupted" : "a bound ended the search",
-			   o->states, o->transitions);
+			   o->bound ? "ended by the bound on " : "interrupted",
+			   o->bound ? o->bound : "", o->states, o->transitions);
 	if (o->end != END_COMPLETE)
 		return of_early_end(o, &out);
 	if (o->deadlock)

@@ -20,9 +20,17 @@
  * bytes: no CPU can still be between its trap and the handler's look at the
  * slot when the slot is cleared or used again.
  *
- *   A0  all three, slot cleared		Baron, Hiramatsu, v4
- *   A1  without sync2				Anvin: sync3 guards as well
- *   A2  sync1 only, slot left in place	Anvin: one IPI per atomic poke
+ *   A0	    all three, slot cleared		Baron, Hiramatsu, v4
+ *   A1	    without sync2			Anvin: sync3 guards as well
+ *   A2	    sync1 only, slot left in place	Anvin: one IPI per atomic poke
+ *   sync12  without sync3, slot left in place	nobody: what A2 gains from sync2
+ *   sync23  without sync1, slot cleared	nobody: the planted fault of step 3
+ *   nosync  none, slot left in place		nobody: what the order alone is worth
+ *
+ * The slot is written as two words, dst first, so that a CPU that finds the
+ * new src in a cleared slot finds its dst too. Where the slot is used again
+ * with CPUs still in the handler that is the worse of the two orders, and no
+ * order is good: int3_reuse.c.
  */
 #include "guest/protocol.h"
 
@@ -88,3 +96,8 @@ FIXUP(int3_fixup_a0, "2010 breakpoint with fixup, three syncs (Baron, Hiramatsu)
 FIXUP(int3_fixup_a1, "2010 breakpoint with fixup, no sync before the final head (Anvin)",
       SYNC1 | SYNC3 | CLEAR_SLOT);
 FIXUP(int3_fixup_a2, "2010 breakpoint with fixup, one sync, slot left in place (Anvin)", SYNC1);
+FIXUP(int3_fixup_sync12, "2010 breakpoint with fixup, no sync after the final head, slot left",
+      SYNC1 | SYNC2);
+FIXUP(int3_fixup_sync23, "2010 breakpoint with fixup, no sync after the breakpoint",
+      SYNC2 | SYNC3 | CLEAR_SLOT);
+FIXUP(int3_fixup_nosync, "2010 breakpoint with fixup, no sync at all, slot left in place", 0);

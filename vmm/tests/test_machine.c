@@ -281,6 +281,26 @@ Test(machine, a_breakpoint_in_the_nmi_handler_lets_the_next_nmi_overwrite_its_fr
 	rig_tear_down(&r);
 }
 
+/* The last file of the image ends in this routine: less than a longest instruction behind it. */
+Test(machine, instructions_at_the_end_of_the_code_are_known)
+{
+	struct step_report report;
+	struct rig r;
+
+	rig_set_up(&r, "'protocol': 'int3_reuse_whole_retry', 'method': 'stepped', "
+		       "'sites': [{'site': 'nop5_jmp5', 'at': 'in-line'}], "
+		       "'fetch': {'model': 'sc'}, 'schedule': [{'vcpu': 0, 'steps': 1}]");
+	rig_step_to_symbol(&r, 0, "cm_relax");
+	rig_do(&r, ACTION_IPI, 1);
+	rig_step_to_idle(&r, 1);
+	rig_step_to_symbol(&r, 0, "int3_reuse.end");
+	do {
+		report = rig_do(&r, ACTION_STEP, 0);
+		cr_assert_gt(report.length, 0, "at %#lx", (unsigned long)report.pc);
+	} while (report.bytes[0] != 0xc3);
+	rig_tear_down(&r);
+}
+
 /* ---- what is fetched is what is executed ---- */
 
 Test(machine, every_vcpu_fetches_from_a_view_of_its_own)
