@@ -118,7 +118,7 @@ struct cm_control {
 	uint32_t free_running;	/* IPIs by the local APIC, not by the doorbell */
 	uint32_t x2apic;
 	uint32_t stop;
-	uint32_t pad;
+	uint32_t nmi_latch; /* NMIs nest as in Linux: latched while one runs */
 	struct cm_site site[CM_MAX_SITES];
 };
 
@@ -167,7 +167,8 @@ struct cm_cpu {
 	uint32_t user; /* playing at CPL3 right now */
 	uint32_t assert_line;
 	uint32_t done;
-	uint32_t pad[3];
+	uint32_t nmi_state; /* with nmi_latch: 0 none runs, 1 one does, 2 and another has come */
+	uint64_t nmi_sp;    /* with nmi_latch: top of the stack an NMI is moved to */
 };
 
 /* The image's own description, symbol cm_abi, checked before anything else. */
@@ -200,6 +201,7 @@ enum cm_stack {
 	CM_STACK_NMI,
 	CM_STACK_FAULT,
 	CM_STACK_USER,
+	CM_STACK_NMI_BODY,
 	CM_STACKS
 };
 

@@ -58,6 +58,11 @@ void cm_relax(void)
 	cm_pause();
 }
 
+void cm_run_sites(void)
+{
+	cm_execute_once(cm_this_cpu());
+}
+
 void cm_ipi(uint32_t mask)
 {
 	struct cm_cpu *cpu = cm_this_cpu();

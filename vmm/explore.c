@@ -20,9 +20,19 @@
 
 /*
  * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
- * executes something of its own, and takes the IPI that it could take. Else no
- * protocol that waits for anybody could ever end.
+ * executes something outside any NMI's handler, and takes the IPI that it could
+ * take. Else no protocol that waits for anybody could ever end. NMIs inside NMIs
+ * take a budget of two.
  */
+static bool in_nmi(const struct explorer *x, uint32_t vcpu)
+{
+	uint64_t first =
+		x->m->image->abi.stacks + (uint64_t)vcpu * CM_STACKS * (uint64_t)CM_STACK_SIZE;
+	uint64_t stack = (vcpu_sp(vm_vcpu(x->m->vm, vcpu)) - 1 - first) / CM_STACK_SIZE;
+
+	return stack == CM_STACK_NMI || stack == CM_STACK_NMI_BODY;
+}
+
 static void spend(struct explorer *x, const struct action *a)
 {
 	const struct action ipi = { .kind = ACTION_IPI, .vcpu = a->vcpu };
@@ -32,8 +42,7 @@ static void spend(struct explorer *x, const struct action *a)
 			x->budget.spent[a->vcpu] = 1;
 		else
 			x->budget.nmis[a->vcpu]--;
-	} else if (vcpu_can_take(vm_vcpu(x->m->vm, a->vcpu), EVENT_NMI) &&
-		   (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
+	} else if (!in_nmi(x, a->vcpu) && (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
 		x->budget.spent[a->vcpu] = 0;
 	}
 }

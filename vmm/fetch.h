@@ -134,6 +134,7 @@ void fetch_done(struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan);
  * oldest kept. fetch_pack() writes at most (max) bytes and returns how many it
  * takes; fetch_unpack() wants the same ranges and configuration.
  */
+#define FETCH_PACKED_MAX (64u * 1024) /* more than any history takes */
 size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max);
 void fetch_unpack(struct fetch *f, const uint8_t *in, size_t size);
 

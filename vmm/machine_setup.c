@@ -135,16 +135,14 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
 	return true;
 }
 
+/* In the form that is equal where the future is: a store more or less in the past is no matter. */
 static void hash_fetch(const struct machine *m, XXH3_state_t *state)
 {
-	const struct fetch *f = &m->fetch;
+	uint8_t *packed = malloc(FETCH_PACKED_MAX);
 
-	for (uint32_t i = 0; i < f->vcpus; i++) {
-		XXH3_128bits_update(state, f->low[i], f->nchunks * sizeof(f->low[i][0]));
-		XXH3_128bits_update(state, &f->latched[i], sizeof(f->latched[i]));
-	}
-	for (uint32_t v = f->first; v <= fetch_now(f); v++)
-		XXH3_128bits_update(state, fetch_window(f, v), f->size);
+	assert(packed);
+	XXH3_128bits_update(state, packed, fetch_pack(&m->fetch, packed, FETCH_PACKED_MAX));
+	free(packed);
 }
 
 void machine_digest(const struct machine *m, char digest[33])

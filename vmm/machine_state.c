@@ -11,7 +11,6 @@
 #define LINE	   64u
 #define IRET_FRAME 40u
 #define STACKS	   ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
-#define FETCH_MAX  (64u * 1024)
 
 /* What of a vCPU is not in its registers. */
 struct packed_cpu {
@@ -159,7 +158,7 @@ static size_t header_size(const struct machine *m)
 
 uint8_t *machine_pack(struct machine *m, size_t *size)
 {
-	struct writer w = { .room = header_size(m) + FETCH_MAX };
+	struct writer w = { .room = header_size(m) + FETCH_PACKED_MAX };
 	struct packed *p;
 
 	w.bytes = calloc(1, w.room);
@@ -168,7 +167,7 @@ uint8_t *machine_pack(struct machine *m, size_t *size)
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++)
 		wipe_below(m, i, vcpu_sp(vm_vcpu(m->vm, i)));
 	w.used = header_size(m);
-	w.used += fetch_pack(&m->fetch, w.bytes + w.used, FETCH_MAX);
+	w.used += fetch_pack(&m->fetch, w.bytes + w.used, FETCH_PACKED_MAX);
 	((struct packed *)(void *)w.bytes)->fetch_size = (uint32_t)(w.used - header_size(m));
 	each_range(m, add_lines, &w);
 	p = (struct packed *)(void *)w.bytes;

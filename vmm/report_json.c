@@ -225,6 +225,7 @@ static void put_roles(json_t *o, const struct scenario *s)
 	put(executors, "calls", json_integer(s->calls));
 	put(o, "executors", executors);
 	put(o, "nmi_runs_site", json_boolean(s->nmi_runs_site));
+	put(o, "nmi_latch", json_boolean(s->nmi_latch));
 	put(o, "ipi_runs_site", json_boolean(s->ipi_runs_site));
 }
 

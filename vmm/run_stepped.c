@@ -379,31 +379,38 @@ bool run_stepped(struct machine *m, struct observation *o, struct schedule *take
 	return ok;
 }
 
-/* The decisions [from, to) of the given schedule. */
-static bool replay_part(struct player *p, size_t from, size_t to, struct err *e)
+/* The decisions [from, to) of the given schedule, each version counting from (shift) stores on. */
+static bool replay_part(struct player *p, size_t from, size_t to, uint32_t shift, struct err *e)
 {
 	struct step_report r;
 
-	for (size_t i = from; i < to && !p->ended; i++)
-		if (!apply(p, &p->given->action[i], &r, e))
+	for (size_t i = from; i < to && !p->ended; i++) {
+		struct action a = p->given->action[i];
+
+		for (uint32_t k = 0; k < a.nversions; k++)
+			a.version[k] = (uint16_t)(a.version[k] + shift);
+		if (!apply(p, &a, &r, e))
 			return err_prefix(e, "decision %zu: ", i);
+	}
 	return true;
 }
 
 /*
  * Round until the state is the one before the round, and so for ever. Not always
  * the first time: what the stem left below a stack pointer is dead, but in the
- * digest. Statistics start each round at 0, as adding to them sets flags.
+ * digest. The stores of a round make its versions other ones in the next. Statistics start each round at 0, as adding to them sets flags.
  */
 static bool replay_cycle(struct player *p, struct err *e)
 {
 	const struct schedule *given = p->given;
+	uint32_t stores = fetch_now(&p->m->fetch);
 	char before[33], after[33] = "";
 
 	for (int round = 0; round < CYCLE_ROUNDS && !p->ended && !p->o->nviolations; round++) {
 		machine_forget(p->m);
 		machine_digest(p->m, before);
-		if (!replay_part(p, given->cycle, given->count, e))
+		if (!replay_part(p, given->cycle, given->count, fetch_now(&p->m->fetch) - stores,
+				 e))
 			return false;
 		machine_digest(p->m, after);
 		if (!strcmp(before, after)) {
@@ -423,7 +430,7 @@ static bool replay(struct player *p, struct err *e)
 {
 	const struct schedule *given = p->given;
 
-	if (!replay_part(p, 0, given->repeats ? given->cycle : given->count, e) ||
+	if (!replay_part(p, 0, given->repeats ? given->cycle : given->count, 0, e) ||
 	    (given->repeats && !p->ended && !replay_cycle(p, e)))
 		return false;
 	if (p->ended)

@@ -16,11 +16,11 @@
 #define VCPUS_DEFAULT	  2u
 #define MAX_STEPS_DEFAULT 20000u
 
-const char *const scenario_keys[] = { "$schema", "why",	      "source",	       "protocol",
-				      "sites",	 "vcpus",     "method",	       "offline",
-				      "patcher", "executors", "nmi_runs_site", "ipi_runs_site",
-				      "fetch",	 "schedule",  "inject",	       "max_steps",
-				      "free",	 "explore",   "expect",	       NULL };
+const char *const scenario_keys[] = {
+	"$schema",  "why",     "source",    "protocol",	     "sites",	  "vcpus",	   "method",
+	"offline",  "patcher", "executors", "nmi_runs_site", "nmi_latch", "ipi_runs_site", "fetch",
+	"schedule", "inject",  "max_steps", "free",	     "explore",	  "expect",	   NULL
+};
 
 const struct scenario_form scenario_forms[] = {
 	{ NULL, scenario_keys },
@@ -212,6 +212,7 @@ static bool read_all(struct scenario *s, const struct image *img, const struct j
 	       scenario_read_patcher(s, root) && scenario_read_executors(s, root) &&
 	       scenario_read_offline(s, root) &&
 	       jnode_opt_bool(root, "nmi_runs_site", &s->nmi_runs_site) &&
+	       jnode_opt_bool(root, "nmi_latch", &s->nmi_latch) &&
 	       jnode_opt_bool(root, "ipi_runs_site", &s->ipi_runs_site) && read_how(s, img, root) &&
 	       read_expect(s, root);
 }

@@ -127,6 +127,7 @@ struct scenario {
 	uint32_t executor_cpl;
 	uint32_t calls; /* rounds over the sites; free: 0, until the end */
 	bool nmi_runs_site;
+	bool nmi_latch;
 	bool ipi_runs_site;
 	struct fetch_config fetch; /* stepped, explore */
 	struct move *move;	   /* stepped, to max_steps */

@@ -50,6 +50,7 @@ static void write_control(struct vm *vm, const struct image *image, const struct
 		.pokes = s->pokes,
 		.pause = s->pause,
 		.nmi_runs_site = s->nmi_runs_site,
+		.nmi_latch = s->nmi_latch,
 		.ipi_runs_site = s->ipi_runs_site,
 		.free_running = s->method == METHOD_FREE,
 		.x2apic = vm_x2apic(vm),

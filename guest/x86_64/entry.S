@@ -5,6 +5,10 @@
  */
 #define CPU_RECOVER_IP	8
 #define CPU_RECOVER_SP	16
+#define CPU_NMI_STATE	76
+#define CPU_NMI_SP	80
+#define CONTROL_LATCH	52
+#define STACK_SIZE	4096	/* CM_STACK_SIZE */
 #define DELIVERY_PORT	0xc4	/* CM_DELIVERY_PORT */
 #define SS_USER		0x1b
 #define CS_USER		0x23
@@ -27,7 +31,11 @@
 	.if	\door
 	outb	%al, $DELIVERY_PORT
 	.endif
+	.if	\number == 2
+	jmp	cm_nmi_entry
+	.else
 	jmp	cm_vector_common
+	.endif
 .endm
 
 .macro stubs door=0
@@ -54,9 +62,7 @@ cm_vectors:
 cm_vectors_stepped:
 	stubs	1
 
-	.globl	cm_vector_common
-	.type	cm_vector_common, @function
-cm_vector_common:
+.macro save_registers
 	pushq	%rax
 	pushq	%rbx
 	pushq	%rcx
@@ -72,9 +78,9 @@ cm_vector_common:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
-	movq	%rsp, %rdi
-	cld
-	call	cm_trap
+.endm
+
+.macro restore_registers
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -90,9 +96,91 @@ cm_vector_common:
 	popq	%rcx
 	popq	%rbx
 	popq	%rax
+.endm
+
+	.globl	cm_vector_common
+	.type	cm_vector_common, @function
+cm_vector_common:
+	save_registers
+	movq	%rsp, %rdi
+	cld
+	call	cm_trap
+	restore_registers
 	addq	$16, %rsp
 	iretq
 	.size	cm_vector_common, . - cm_vector_common
+
+/*
+ * An NMI. The processor masks further ones only until the next IRET, which may
+ * be that of a #BP in the handler; the next NMI then starts again at the top of
+ * the IST stack. With nmi_latch (in the manner of Linux since 2012) the frame is
+ * moved to a stack of its own first, and one that comes while another runs only
+ * says so. What it leaves on the IST stack is cleared, lest dead words tell
+ * states apart.
+ */
+	.globl	cm_nmi_entry
+	.type	cm_nmi_entry, @function
+cm_nmi_entry:
+	cmpl	$0, cm_control+CONTROL_LATCH(%rip)
+	je	cm_vector_common
+	pushq	%rax
+	pushq	%rdx
+	movq	%gs:0, %rdx
+	cmpl	$0, CPU_NMI_STATE(%rdx)
+	jne	.Lnested
+	/* Did it hit between the end of another, state 0 already, and its IRET? */
+	movq	56(%rsp), %rax
+	subq	CPU_NMI_SP(%rdx), %rax
+	cmpq	$-STACK_SIZE, %rax
+	jae	.Lleaving
+	movl	$1, CPU_NMI_STATE(%rdx)
+	movq	CPU_NMI_SP(%rdx), %rax
+	subq	$72, %rax
+	.set	word, 0
+	.rept	9
+	popq	word(%rax)
+	movq	$0, -8(%rsp)
+	.set	word, word + 8
+	.endr
+	movq	%rax, %rsp
+	popq	%rdx
+	popq	%rax
+cm_nmi_run:
+	save_registers
+	movq	%rsp, %rdi
+	cld
+	call	cm_trap
+	restore_registers
+	decl	%gs:CPU_NMI_STATE
+	jnz	cm_nmi_run
+	addq	$16, %rsp
+	.globl	cm_nmi_leave
+cm_nmi_leave:
+	iretq
+
+.Lnested:
+	movl	$2, CPU_NMI_STATE(%rdx)
+	popq	%rdx
+	popq	%rax
+	addq	$16, %rsp
+	iretq
+
+/* The other's frame is whole, at the top of its stack: it runs once more for this one. */
+.Lleaving:
+	leaq	cm_nmi_again(%rip), %rax
+	movq	%rax, 32(%rsp)
+	popq	%rdx
+	popq	%rax
+	addq	$16, %rsp
+	iretq
+cm_nmi_again:
+	movl	$1, %gs:CPU_NMI_STATE
+	movq	%gs:CPU_NMI_SP, %rsp
+	subq	$40, %rsp
+	pushq	$0
+	pushq	$2
+	jmp	cm_nmi_run
+	.size	cm_nmi_entry, . - cm_nmi_entry
 
 /*
  * struct cm_outcome cm_execute(struct cm_cpu *cpu, uint64_t text)

@@ -24,14 +24,18 @@
  *			clear and, if so, remove the breakpoint" (Lutomirski)
  *   cpumask_finish_armed	the same, but only while sync1 waits for the mask
  *   cpumask_serialise	the message; the IPI handler serialises before it clears
+ *   cpumask_lock		finish_armed, and NMIs that run the site under a spinlock: "all
+ *			NMI handlers that might wait in a spinlock" (Lutomirski)
+ *   cpumask_lock_poll	the same; who spins looks whether a sync is wanted of it
  */
 #include "guest/protocol.h"
 
-enum { FINISH = 1, ARMED = 2, SERIALISE = 4, WAIT = 8 };
+enum { FINISH = 1, ARMED = 2, SERIALISE = 4, WAIT = 8, LOCK = 16, POLL = 32 };
 
 uint32_t cpumask_mask;
 uint32_t cpumask_armed;	 /* sync1 has filled the mask */
 uint32_t cpumask_active; /* a poke is in flight */
+uint32_t cpumask_nmi_lock;
 static struct cm_poke cpumask_poke;
 
 /* Tail, then head: what is left to do once every CPU has seen the breakpoint. */
@@ -116,9 +120,33 @@ static CM_ROUTINE void cpumask_notified(struct cm_frame *frame)
 	clear_own_bit();
 }
 
-#define CPUMASK(name, summary, bits)                                                   \
-	CM_PROTOCOL(name, summary, .patch = cpumask_patch, .trapped = cpumask_trapped, \
-		    .notified = cpumask_notified, .variant = (bits))
+/* An NMI body with a lock of its own, the site inside. */
+static CM_ROUTINE void cpumask_nmi(struct cm_frame *frame)
+{
+	(void)frame;
+	if (!(cm_protocol()->variant & LOCK))
+		return;
+	CM_STEP("cpumask.nmi_lock");
+	while (cm_cmpxchg32(&cpumask_nmi_lock, 0, 1))
+		cm_relax();
+	cm_run_sites();
+	CM_WRITE(cpumask_nmi_lock, 0);
+}
+
+/* In every wait loop, that of the lock too. */
+static CM_ROUTINE void cpumask_spin(void)
+{
+	if (!(cm_protocol()->variant & POLL) || !(CM_READ(cpumask_mask) & 1u << cm_cpu_id()))
+		return;
+	CM_STEP("cpumask.poll");
+	cm_sync_core();
+	clear_own_bit();
+}
+
+#define CPUMASK(name, summary, bits)                                                        \
+	CM_PROTOCOL(name, summary, .patch = cpumask_patch, .trapped = cpumask_trapped,      \
+		    .notified = cpumask_notified, .nmi = cpumask_nmi, .spin = cpumask_spin, \
+		    .variant = (bits))
 
 CPUMASK(cpumask_ack, "2019 cpumask sync; #BP clears its bit and tries again (Anvin)", 0);
 CPUMASK(cpumask_wait, "2019 cpumask sync; #BP waits inside until the breakpoint is gone", WAIT);
@@ -127,3 +155,7 @@ CPUMASK(cpumask_finish_armed, "2019 cpumask sync; who clears the last bit of syn
 	FINISH | ARMED);
 CPUMASK(cpumask_serialise, "2019 cpumask sync; the IPI handler serialises before it clears",
 	SERIALISE);
+CPUMASK(cpumask_lock, "2019 cpumask sync; NMIs run the site under a spinlock",
+	FINISH | ARMED | LOCK);
+CPUMASK(cpumask_lock_poll, "2019 cpumask sync; who spins in an NMI answers the sync",
+	FINISH | ARMED | LOCK | POLL);

@@ -24,6 +24,18 @@
  *   five_state_sync_first	IPI: serialise, then clear
  *   five_state_amended		and: #BP in state 2 sets 3 (Lutomirski)
  *
+ * Found here: a handler that has set 4 may be slow to roll back, and then takes
+ * the breakpoint of the next round away, after clearing the bit that would have
+ * told; no NMI and no weak fetch is needed. Our repairs:
+ *
+ *   five_state_fenced		a cancelled round ends in a sync as well, so no handler
+ *				of it is left when the next begins
+ *   five_state_fenced_ipi	and only the IPI clears the bit: it cannot come inside a
+ *				#BP, while an NMI's own #BP could answer for the one below
+ *   five_state_forward		no roll-back at all: #BP leads past the site, as in 2010;
+ *				a sync between tail and head, and the patcher serialises
+ *				too. Nothing is ever retried, whatever the rate of NMIs
+ *
  * The patcher itself does not serialise: the message has it so.
  * A batch is patched as the message's "sites" have it: one write address, that
  * of the first, for all of them.
@@ -31,38 +43,64 @@
 #include "guest/protocol.h"
 
 enum { IDLE = 0, INSTALLING = 1, COMMITTED = 2, WRITTEN = 3, CANCELLED = 4 };
-enum { SYNC_FIRST = 1, SET_WRITTEN = 2 };
+enum {
+	SYNC_FIRST = 1,
+	SET_WRITTEN = 2,
+	FENCE = 4,
+	IPI_ONLY = 8,
+	FORWARD = 16,
+};
 
 uint32_t five_state_state;
 uint32_t five_state_mask;
 uint8_t five_state_old_head;
 static struct cm_poke five_state_poke; /* at bp_write_addr */
 
+static bool five_state_has(uint32_t flag)
+{
+	return cm_protocol()->variant & flag;
+}
+
 static void five_state_sync(void)
 {
 	CM_WRITE(five_state_mask, cm_others());
 	cm_ipi(cm_others());
+	if (five_state_has(FORWARD))
+		cm_sync_core();
 	while (CM_READ(five_state_mask))
 		cm_relax();
+}
+
+/* INT3 on every site, and everywhere; false: a handler has cancelled it. */
+static CM_ROUTINE bool five_state_install(const struct cm_poke *poke, uint32_t count)
+{
+	CM_STEP("five_state.install");
+	CM_WRITE(five_state_state, INSTALLING);
+	CM_STEP("five_state.head");
+	for (uint32_t i = 0; i < count; i++)
+		cm_poke8(&poke[i], 0, CM_INT3);
+	CM_STEP("five_state.sync1");
+	five_state_sync();
+	CM_STEP("five_state.commit");
+	if (cm_cmpxchg32(&five_state_state, INSTALLING, COMMITTED) == INSTALLING)
+		return true;
+	CM_STEP("five_state.fence");
+	if (five_state_has(FENCE))
+		five_state_sync();
+	return false;
 }
 
 static CM_ROUTINE void five_state_patch(const struct cm_poke *poke, uint32_t count)
 {
 	five_state_poke = poke[0];
 	five_state_old_head = cm_text8(&poke[0], 0);
-	do {
-		CM_STEP("five_state.install");
-		CM_WRITE(five_state_state, INSTALLING);
-		CM_STEP("five_state.head");
-		for (uint32_t i = 0; i < count; i++)
-			cm_poke8(&poke[i], 0, CM_INT3);
-		CM_STEP("five_state.sync1");
-		five_state_sync();
-		CM_STEP("five_state.commit");
-	} while (cm_cmpxchg32(&five_state_state, INSTALLING, COMMITTED) != INSTALLING);
+	while (!five_state_install(poke, count))
+		;
 	for (uint32_t i = 0; i < count; i++) {
 		CM_STEP("five_state.tail");
 		cm_poke_tail(&poke[i]);
+		if (five_state_has(FORWARD))
+			five_state_sync();
 		CM_STEP("five_state.final");
 		cm_poke_head(&poke[i]);
 	}
@@ -79,6 +117,21 @@ static void five_state_clear_own_bit(void)
 	cm_fetch_and32(&five_state_mask, ~(1u << cm_cpu_id()));
 }
 
+static CM_ROUTINE void five_state_roll_back(void)
+{
+	CM_STEP("five_state.roll_back");
+	cm_text8_cmpxchg(&five_state_poke, 0, CM_INT3, five_state_old_head);
+}
+
+static CM_ROUTINE void five_state_complete(void)
+{
+	CM_STEP("five_state.complete");
+	cm_poke_tail(&five_state_poke);
+	cm_poke_head(&five_state_poke);
+	if (five_state_has(SET_WRITTEN))
+		CM_WRITE(five_state_state, WRITTEN);
+}
+
 static CM_ROUTINE bool five_state_trapped(struct cm_frame *frame)
 {
 	uint32_t state;
@@ -86,26 +139,19 @@ static CM_ROUTINE bool five_state_trapped(struct cm_frame *frame)
 	if (frame->vector != 3)
 		return false;
 	CM_STEP("five_state.trapped");
-	state = cm_cmpxchg32(&five_state_state, INSTALLING, CANCELLED);
-	switch (state) {
-	case INSTALLING:
-	case CANCELLED:
-		CM_STEP("five_state.roll_back");
-		cm_text8_cmpxchg(&five_state_poke, 0, CM_INT3, five_state_old_head);
-		break;
-	case COMMITTED:
-		CM_STEP("five_state.complete");
-		cm_poke_tail(&five_state_poke);
-		cm_poke_head(&five_state_poke);
-		if (cm_protocol()->variant & SET_WRITTEN)
-			CM_WRITE(five_state_state, WRITTEN);
-		break;
-	case WRITTEN:
-		break;
-	default:
-		return false;
+	if (five_state_has(FORWARD)) {
+		frame->ip = five_state_poke.site->resume;
+		return CM_READ(five_state_state) != IDLE;
 	}
-	five_state_clear_own_bit();
+	state = cm_cmpxchg32(&five_state_state, INSTALLING, CANCELLED);
+	if (state == IDLE)
+		return false;
+	if (state == INSTALLING || state == CANCELLED)
+		five_state_roll_back();
+	else if (state == COMMITTED)
+		five_state_complete();
+	if (!five_state_has(IPI_ONLY))
+		five_state_clear_own_bit();
 	frame->ip = cm_trap_address(frame);
 	return true;
 }
@@ -114,7 +160,7 @@ static CM_ROUTINE void five_state_notified(struct cm_frame *frame)
 {
 	(void)frame;
 	CM_STEP("five_state.notified");
-	if (cm_protocol()->variant & SYNC_FIRST) {
+	if (five_state_has(SYNC_FIRST)) {
 		cm_sync_core();
 		five_state_clear_own_bit();
 	} else {
@@ -131,3 +177,8 @@ FIVE_STATE(five_state, "2019 roll-back in five states (Anvin), to the letter", 0
 FIVE_STATE(five_state_sync_first, "2019 roll-back, the IPI handler serialises first", SYNC_FIRST);
 FIVE_STATE(five_state_amended, "2019 roll-back with Lutomirski's amendments",
 	   SYNC_FIRST | SET_WRITTEN);
+FIVE_STATE(five_state_fenced, "2019 roll-back, a cancelled round is fenced", SYNC_FIRST | FENCE);
+FIVE_STATE(five_state_fenced_ipi, "2019 roll-back, fenced, only the IPI acknowledges",
+	   SYNC_FIRST | FENCE | IPI_ONLY);
+FIVE_STATE(five_state_forward, "2019 states without roll-back: #BP leads past the site",
+	   SYNC_FIRST | IPI_ONLY | FORWARD);

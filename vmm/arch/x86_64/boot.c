@@ -157,6 +157,7 @@ static void build_mailbox(struct vm *vm, uint32_t id)
 		.id = id,
 		.kernel_sp = stack_top(vm, id, CM_STACK_KERNEL),
 		.user_sp = stack_top(vm, id, CM_STACK_USER),
+		.nmi_sp = stack_top(vm, id, CM_STACK_NMI_BODY),
 	};
 
 	memcpy(vm->host.image + (at - CM_IMAGE_BASE), &cpu, sizeof(cpu));
