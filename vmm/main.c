@@ -38,7 +38,7 @@ static const struct argp_option all_options[] = {
 	  0 },
 	{ "jobs", 'J', "N", 0, "Workers, each with a VM of its own (default: one a processor)", 0 },
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
-	{ "every-violation", 'V', NULL, 0,
+	{ "every-violation", 'K', NULL, 0,
 	  "Do not stop at the first violation: say which kinds can be reached", 0 },
 	{ "resume", 'U', NULL, 0, "Go on with a search that Ctrl-C or a bound ended", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
@@ -54,7 +54,7 @@ static const struct argp_option all_options[] = {
 static const struct command commands[] = {
 	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS,
 	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
-	{ "explore", cmd_explore, "jogFNCJRVUSTME", "SCENARIO...", ARGUMENTS,
+	{ "explore", cmd_explore, "jogFNCJRKUSTME", "SCENARIO...", ARGUMENTS,
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
 	  "not looked at." },
@@ -147,7 +147,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'R':
 		p->o->no_reduction = true;
 		return 0;
-	case 'V':
+	case 'K':
 		p->o->every = true;
 		return 0;
 	case 'U':
