@@ -143,7 +143,7 @@ $(B)/test: $(LIB_OBJ) $(TEST_OBJ)
 
 # The planted faults are routines outside the tree's protocols, built as a user's are.
 unit: $(B)/test $(GUESTS)
-	$(Q)$(MAKE) guest PROTOCOLS=vmm/tests/planted
+	$(Q)$(MAKE) guest PROTOCOLS=guest/planted
 	$(Q)CROSSMOD_BUILD=$(B) $(UNIT_UNDER) $(B)/test --short-filename
 
 check: all

@@ -212,7 +212,7 @@ static bool write_trailer(struct checkpoint *c, struct team *t, struct err *e)
 	size_t size = t->explorer[0]->m->image->memory_size;
 
 	errno = 0;
-	if (fputc(t->unsound, c->to) == EOF ||
+	if (fputc(t->unsound ? 1 : 0, c->to) == EOF ||
 	    fwrite(t->explorer[0]->executed, 1, size, c->to) != size || fflush(c->to) ||
 	    rename(c->temporary, c->path))
 		return err_sys(e, errno, "%s", c->path);

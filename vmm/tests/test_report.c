@@ -233,14 +233,14 @@ static void assert_violation(json_t *o)
 Test(report, document_stepped)
 {
 	static const char *const keys[] = {
-		"format",	 "scenario",	  "protocol",	   "site",    "method",
-		"fetch",	 "why",		  "source",	   "verdict", "expected",
-		"as_expected",	 "reason",	  "exhausted",	   "states",  "transitions",
-		"steps",	 "guest",	  "sites",	   "vcpus",   "patcher",
-		"executors",	 "nmi_runs_site", "ipi_runs_site", "knobs",   "budgets",
-		"bounds",	 "end",		  "stores",	   "counts",  "violations",
-		"totals",	 "schedule",	  "digest",	   "host",    "witness",
-		"scenario_path", "scenario_text", "seconds",	   "date",
+		"format",      "scenario",	"protocol",	 "site",	  "method",
+		"fetch",       "why",		"source",	 "verdict",	  "expected",
+		"as_expected", "reason",	"exhausted",	 "states",	  "transitions",
+		"steps",       "guest",		"sites",	 "vcpus",	  "patcher",
+		"executors",   "nmi_runs_site", "nmi_latch",	 "ipi_runs_site", "knobs",
+		"budgets",     "bounds",	"end",		 "stores",	  "counts",
+		"violations",  "totals",	"schedule",	 "digest",	  "host",
+		"witness",     "scenario_path", "scenario_text", "seconds",	  "date",
 	};
 	struct result r;
 	json_t *o, *counts;
