@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Puts the verdicts of the stepped scenarios, those of the search over every protocol and fetch
-# model, and the 2010 table into README.md; with --check fails when they differ.
+# model, the 2010 table and the questions of the threads (by the results that `make check` left in
+# build/check) into README.md; with --check fails when they differ.
 set -eu
 crossmod=${CROSSMOD:-build/crossmod}
 work=$(mktemp -d)
@@ -20,11 +21,14 @@ grep '^|' "$work/matrix.md" |
 	sed -E 's/, [0-9]+ states, [0-9.]+ s//g; s/\[(\*\*[a-z-]+\*\*)\]\([^)]*\)/\1/g
 		s/^\|([^|]*)\|[^|]*\|[^|]*\|/|\1|/' >"$work/cells"
 "$(dirname "$0")/table-2010.sh" "$work/matrix/matrix.json" >"$work/2010"
-awk -v table="$work/table" -v cells="$work/cells" -v syncs="$work/2010" '
-	/<!-- end of (verdicts|matrix|2010) -->/ { skip = 0 }
+"$(dirname "$0")/table-questions.sh" "$(dirname "$crossmod")/check" >"$work/questions"
+awk -v table="$work/table" -v cells="$work/cells" -v syncs="$work/2010" \
+	-v questions="$work/questions" '
+	/<!-- end of (verdicts|matrix|2010|questions) -->/ { skip = 0 }
 	!skip { print }
 	/<!-- verdicts:/ { while ((getline line < table) > 0) print line; skip = 1 }
 	/<!-- matrix:/ { while ((getline line < cells) > 0) print line; skip = 1 }
+	/<!-- questions:/ { while ((getline line < questions) > 0) print line; skip = 1 }
 	/<!-- 2010:/ { while ((getline line < syncs) > 0) print line; skip = 1 }
 ' README.md >"$work/README.md"
 if [ "${1:-}" = --check ]; then

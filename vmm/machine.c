@@ -264,17 +264,20 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 bool machine_run(struct machine *m, uint32_t vcpu, const uint64_t *stop, uint32_t n,
 		 struct step_report *r, struct err *e)
 {
+	uint64_t sp = vcpu_sp(vcpu_of(m, vcpu));
 	struct vcpu_exit x;
 
 	*r = (struct step_report){ .action = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu },
 				   .number = m->steps };
 	if (!vcpu_run_to(vcpu_of(m, vcpu), stop, n, &x, e))
 		return false;
-	if (x.kind != EXIT_STEPPED && x.kind != EXIT_KICKED)
+	if (x.kind != EXIT_STEPPED && x.kind != EXIT_DELIVERED && x.kind != EXIT_KICKED)
 		return err_set(e, ERR_HOST, "vCPU %u left a stretch of local code, for %#llx", vcpu,
 			       (unsigned long long)machine_pc(m, vcpu));
 	if (!came_back(m, vcpu, &x, r, e))
 		return false;
+	if (x.kind == EXIT_DELIVERED)
+		machine_stack_moved(m, vcpu, sp, false);
 	note_stores(m, vcpu, r);
 	judge_events(m, vcpu, r);
 	return true;

@@ -106,7 +106,7 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 
 /*
  * Let (vcpu) run to one of (n) stops instead of stepping there: instructions that the caller knows to lead there, of which only the first
- * may touch what the machine, another vCPU or a decision could notice. Errors as machine_apply().
+ * may touch what the machine, another vCPU or a decision could notice, or fault. Errors as machine_apply().
  */
 bool machine_run(struct machine *m, uint32_t vcpu, const uint64_t *stop, uint32_t n,
 		 struct step_report *r, struct err *e);

@@ -54,6 +54,16 @@ static CM_ROUTINE void planted_undefined(const struct cm_poke *poke, uint32_t co
 	__asm__ volatile("ud2");
 }
 
+/* A page fault where no site is. */
+static CM_ROUTINE void planted_read_null(const struct cm_poke *poke, uint32_t count)
+{
+	uint64_t address = 8;
+
+	nothing(poke, count);
+	CM_STEP("planted.null");
+	__asm__ volatile("movl (%0), %k0" : "+r"(address));
+}
+
 /* No stack to push the exception on, and none for the one after it. */
 static CM_ROUTINE void planted_no_stack(const struct cm_poke *poke, uint32_t count)
 {
@@ -92,6 +102,7 @@ CM_PROTOCOL(planted_deadlock, "waits for somebody who is not there", .patch = pl
 CM_PROTOCOL(planted_owed, "waits for an NMI, which nobody owes it", .patch = planted_wait,
 	    .nmi = planted_agree);
 CM_PROTOCOL(planted_crash, "executes UD2 where no site is", .patch = planted_undefined);
+CM_PROTOCOL(planted_null, "reads where nothing is", .patch = planted_read_null);
 CM_PROTOCOL(planted_triple_fault, "loses its IDT", .patch = planted_no_stack);
 CM_PROTOCOL(planted_borrow, "writes another vCPU's stack", .patch = planted_borrow);
 CM_PROTOCOL(planted_branch, "has an instruction that is never executed", .patch = planted_branch);
