@@ -136,6 +136,23 @@ static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
 	return address + (a->segment ? vcpu_segment_base(v) : 0);
 }
 
+/*
+ * With the registers as they are now: an access that cannot fault. Of the local ones none
+ * can, they go to what is mapped; any other may start a stretch only if this can be said of it.
+ */
+static bool is_mapped(const struct local *l, const struct vcpu *v, const struct insn_access *a)
+{
+	const struct image *img = l->m->image;
+	uint64_t address;
+
+	if (a->reach != REACH_MEMORY)
+		return true;
+	address = effective(v, a);
+	if (in_range(address, CM_IMAGE_BASE, img->memory_size))
+		return !a->write || !is_read_only(img, address);
+	return in_range(address, CM_ALIAS_BASE, CM_TEXT_SIZE);
+}
+
 bool local_is(struct local *l, uint32_t vcpu)
 {
 	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
@@ -277,7 +294,8 @@ static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 		const struct insn_access *a = access_at(w->l, w->pc);
 		struct walk taken;
 
-		if (!is_simple(w, a) || (!(w->any && !w->count) && !is_local_here(w, a)) ||
+		if (!is_simple(w, a) ||
+		    (w->any && !w->count ? !is_mapped(w->l, w->v, a) : !is_local_here(w, a)) ||
 		    (a->flow == FLOW_BRANCH && leaves < 2))
 			break;
 		w->path[w->count] = w->pc;
