@@ -119,7 +119,8 @@ cm_site_\name:
 		resume=5, target=16, pad_old=5, pad_new=16
 
 /*
- * NOP2 <-> JMP rel8. New head and old tail jump 6e back; 66 0e is undefined.
+ * NOP2 <-> JMP rel8. New head and old tail jump 6e back. 66 0b and the pad
+ * behind it are OR -0x73(%rax), %cx.
  */
 	site_begin nop2_jmp8
 1001:	leaq	1001b(%rip), %rdx	/* eb 90 */
@@ -127,9 +128,9 @@ cm_site_\name:
 	.fill	0x6e - 8, 1, 0xcc
 1000:	.byte	0x66, 0x90
 	pad	2
-	pad	2 + 0x0e
-	site_end nop2_jmp8, old="0x66,0x90", new="0xeb,0x0e", resume=2, target=16, \
-		pad_old=2, pad_new=16, length=2, lead=0x6e
+	pad	2 + 0x0b
+	site_end nop2_jmp8, old="0x66,0x90", new="0xeb,0x0b", resume=2, target=13, \
+		pad_old=2, pad_new=13, length=2, lead=0x6e
 
 /*
  * JMP rel32 <-> RET and four INT3: a static call's trampoline. Whatever stands

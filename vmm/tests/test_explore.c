@@ -277,6 +277,7 @@ Test(explore, the_reduction_changes_no_verdict_on_planted_faults)
 	reduces(PLANTED("livelock", ", 'explore': {'nmi': {'0': 'unlimited'}}"));
 	reduces(PLANTED("livelock", ", 'explore': {'nmi': {'0': 2}}"));
 	reduces(PLANTED("crash", ", 'explore': {'nmi': {'0': 1}}"));
+	reduces(PLANTED("null", ", 'explore': {'nmi': {'0': 1}}"));
 	reduces(PLANTED("branch", ", 'explore': {'nmi': {'0': 1}}"));
 }
 
@@ -316,6 +317,7 @@ Test(explore, planted_crashes_are_found)
 
 	kvmtest_guest("planted");
 	finds(VERDICT_CRASH, PLANTED("crash", ""));
+	finds(VERDICT_CRASH, PLANTED("null", ""));
 	f = explore(1, REDUCED, PLANTED("triple_fault", ""));
 	cr_expect_eq(f.verdict, VERDICT_CRASH);
 	cr_expect_str_eq(f.observation.violation[0].text, "triple fault: the vCPU shut down");

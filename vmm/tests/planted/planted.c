@@ -86,12 +86,24 @@ static CM_ROUTINE void planted_branch(const struct cm_poke *poke, uint32_t count
 	}
 }
 
+static uint32_t *planted_pointer;
+
+static CM_ROUTINE void planted_null(const struct cm_poke *poke, uint32_t count)
+{
+	uint32_t *pointer = CM_READ(planted_pointer);
+
+	nothing(poke, count);
+	CM_STEP("planted.null");
+	CM_WRITE(planted_state, CM_READ(*pointer));
+}
+
 CM_PROTOCOL(planted_livelock, "asks again for ever, if NMIs refuse", .patch = planted_ask,
 	    .nmi = planted_refuse);
 CM_PROTOCOL(planted_deadlock, "waits for somebody who is not there", .patch = planted_wait);
 CM_PROTOCOL(planted_owed, "waits for an NMI, which nobody owes it", .patch = planted_wait,
 	    .nmi = planted_agree);
 CM_PROTOCOL(planted_crash, "executes UD2 where no site is", .patch = planted_undefined);
+CM_PROTOCOL(planted_null, "reads where a null pointer points", .patch = planted_null);
 CM_PROTOCOL(planted_triple_fault, "loses its IDT", .patch = planted_no_stack);
 CM_PROTOCOL(planted_borrow, "writes another vCPU's stack", .patch = planted_borrow);
 CM_PROTOCOL(planted_branch, "has an instruction that is never executed", .patch = planted_branch);
