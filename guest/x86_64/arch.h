@@ -38,7 +38,7 @@ struct cm_emulation {
 	uint8_t opcode; /* Jcc rel32 goes as Jcc rel8, a NOP as a jump to what comes next */
 };
 
-/* What (bytes) do: CALL, JMP, Jcc, RET, INT3, or Linux's NOP of 2 or 5 bytes. False: none of them. */
+/* What (bytes) do: CALL, JMP, Jcc, RET, INT3, Linux's NOP of 2 or 5. False: none of them. */
 bool cm_emulation_of(const uint8_t *bytes, uint32_t length, struct cm_emulation *e);
 
 /*

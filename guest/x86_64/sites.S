@@ -146,7 +146,7 @@ cm_site_\name:
 	site_end jmp5_ret5, old="0xe9,0x0b,0x00,0x00,0x00", new="0xc3,0xcc,0xcc,0xcc,0xcc", \
 		resume=0x100, target=16, pad_old=16, pad_new=NO_PAD
 
-/* Jcc rel32 <-> Jcc rel32, six bytes: a conditional tail call. The flags come in as XOR left them: ZF. */
+/* Jcc rel32 <-> Jcc rel32, six bytes: a conditional tail call. Flags come in as XOR left them. */
 	site_begin jcc6_jcc6
 	.byte	0x0f, 0x84, 0x40, 0x02, 0x00, 0x00
 	pad	6			/* not taken */

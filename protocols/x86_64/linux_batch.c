@@ -24,18 +24,19 @@
  * Step 9 is for breakpoints that stay, and those of others.
  *
  *   linux_batch		all of it
- *   linux_batch_one_ref	one reference for all CPUs: 5.19 to 6.14 (efd608fa7403)
+ *   linux_batch_one_ref	one reference for all CPUs: 6.0 to 6.15 (efd608fa7403)
  *   linux_batch_no_sync2	without step 6: "very likely not necessary", says its comment
- *   linux_batch_single		the last site comes as a single poke while others are queued
+ *   linux_batch_single		the lowest site is poked by itself while the others are queued
  *   linux_batch_single_rc	the same as it was in 6.16-rc1: appended out of order, and
  *				not found by bisection (fixed by 2aebf5ee43bf)
  *
  * Linux refuses breakpoints from CPL3, where none of its text runs; here the
- * executor may. The flush in linux_batch_add() of a full array is left out.
+ * executor may be there. The array is never full, so no flush for that.
  */
 #include "guest/protocol.h"
 
 enum { ONE_REF = 1, NO_SYNC2 = 2, SINGLE = 4, UNORDERED = 8 };
+
 struct linux_batch_entry {
 	int32_t relative; /* to CM_TEXT_BASE */
 	struct cm_emulation emulation;
@@ -267,7 +268,7 @@ static void linux_batch_patch(const struct cm_poke *poke, uint32_t count)
 		    .variant = (bits))
 
 BATCH(linux_batch, "Linux 6.16: batch, emulating handler, a reference per CPU", 0);
-BATCH(linux_batch_one_ref, "Linux 5.19: the same with one reference for all CPUs", ONE_REF);
+BATCH(linux_batch_one_ref, "Linux 6.0 to 6.15: the same with one reference for all CPUs", ONE_REF);
 BATCH(linux_batch_no_sync2, "Linux 6.16 without the sync before the final heads", NO_SYNC2);
 BATCH(linux_batch_single, "Linux 6.16: a single poke flushes a queue it would unsort", SINGLE);
 BATCH(linux_batch_single_rc, "Linux 6.16-rc1: a single poke is appended to the queue, unsorted",

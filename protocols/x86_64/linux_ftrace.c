@@ -153,7 +153,7 @@ static CM_ROUTINE void linux_ftrace_patch(const struct cm_poke *poke, uint32_t c
 	CM_PROTOCOL(name, summary, .patch = linux_ftrace_patch, .trapped = linux_ftrace_trapped, \
 		    .variant = (bits))
 
-FTRACE(linux_ftrace, "Linux 3.5 to 5.4, function tracer: breakpoint, a trap is a NOP", 0);
+FTRACE(linux_ftrace, "function tracer, 2012 to 2019: breakpoint, a trap is a NOP", 0);
 FTRACE(linux_ftrace_late, "function tracer, the flag may be seen after the breakpoint", LATE);
 FTRACE(linux_ftrace_fail, "function tracer, step 4 fails: roll-back without a sync", FAIL);
 FTRACE(linux_ftrace_fail_sync, "function tracer, step 4 fails: roll-back, then a sync",

@@ -243,8 +243,8 @@ static void linux_teardown_patch(const struct cm_poke *poke, uint32_t count)
 	CM_PROTOCOL(name, summary, .patch = linux_teardown_patch, \
 		    .trapped = linux_teardown_trapped, .variant = (bits))
 
-TEARDOWN(linux_vector, "Linux 4.19 to 5.4: the vector is cleared before its count", 0);
+TEARDOWN(linux_vector, "Linux 5.3 to 5.4: the vector is cleared before its count", 0);
 TEARDOWN(linux_vector_sync, "Linux 285a54efe386: count, sync, then vector", SYNC);
 TEARDOWN(linux_stack_desc, "Linux 5.6 to 5.19: counted descriptor on the patcher's stack",
 	 COUNTED | ON_STACK);
-TEARDOWN(linux_static_desc, "Linux 6.0 to 6.14: counted descriptor that is always there", COUNTED);
+TEARDOWN(linux_static_desc, "Linux 6.0 to 6.15: counted descriptor that is always there", COUNTED);
