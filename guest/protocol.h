@@ -105,6 +105,13 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 void cm_poke_head(const struct cm_poke *poke);
 void cm_poke_tail(const struct cm_poke *poke);
 
+/*
+ * The site is as it was before the poke, and no CPU was shown the new form:
+ * the poke is taken back, and its return promises nothing. For a routine that
+ * can fail; at most once a poke, by the patcher.
+ */
+void cm_withdraw(const struct cm_poke *poke);
+
 /* A byte of a site as it stands in memory, through the alias. */
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
 /* Compare and exchange it: (from) becomes (to). Locked; whether it was (from). */

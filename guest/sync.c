@@ -16,6 +16,11 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value)
 	__asm__ volatile("movl %1, (%0)" ::"r"(poke->site->alias + offset), "r"(value) : "memory");
 }
 
+void cm_withdraw(const struct cm_poke *poke)
+{
+	CM_WRITE(poke->site->started, poke->site->started - 1);
+}
+
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset)
 {
 	return *(const volatile uint8_t *)(poke->site->alias + offset);

@@ -3,6 +3,7 @@
 #ifndef CM_X86_64_ARCH_H
 #define CM_X86_64_ARCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "guest/abi.h"
@@ -29,6 +30,23 @@ static inline uint64_t cm_trap_address(const struct cm_frame *f)
 {
 	return f->vector == 3 ? f->ip - 1 : f->ip;
 }
+
+/* One instruction as a #BP hook can do it in its place: emulate.c. */
+struct cm_emulation {
+	int32_t displacement;
+	uint8_t length;
+	uint8_t opcode; /* Jcc rel32 goes as Jcc rel8, a NOP as a jump to what comes next */
+};
+
+/* What (bytes) do: CALL, JMP, Jcc, RET, INT3, Linux's NOP of 2 or 5. False: none of them. */
+bool cm_emulation_of(const uint8_t *bytes, uint32_t length, struct cm_emulation *e);
+
+/*
+ * Do it for the instruction at (ip): changes the frame's instruction pointer
+ * and, as CALL and RET do, the interrupted stack. From CPL0 the frame would be
+ * in the way of a push: entry.S leaves a gap. False: it is an INT3, not ours to do.
+ */
+bool cm_emulate(const struct cm_emulation *e, uint64_t ip, struct cm_frame *f);
 
 static inline struct cm_cpu *cm_this_cpu(void)
 {

@@ -33,6 +33,8 @@
 	.endif
 	.if	\number == 2
 	jmp	cm_nmi_entry
+	.elseif	\number == 3
+	jmp	cm_vector_breakpoint
 	.else
 	jmp	cm_vector_common
 	.endif
@@ -97,6 +99,21 @@ cm_vectors_stepped:
 	popq	%rbx
 	popq	%rax
 .endm
+
+/*
+ * #BP has no stack of its own: from CPL0 the frame lies right below the
+ * interrupted stack pointer, where cm_emulate() of a CALL has to push. Copy
+ * its seven words down and leave a gap.
+ */
+	.globl	cm_vector_breakpoint
+	.type	cm_vector_breakpoint, @function
+cm_vector_breakpoint:
+	testb	$3, 24(%rsp)
+	jnz	cm_vector_common
+	.rept	7
+	pushq	48(%rsp)
+	.endr
+	.size	cm_vector_breakpoint, . - cm_vector_breakpoint
 
 	.globl	cm_vector_common
 	.type	cm_vector_common, @function

@@ -35,9 +35,9 @@
 
 /*
  * Close the image and emit cm_site_<name>. Offsets are from the site's first
- * byte; the bytes of the new form follow the macro's arguments as (new).
+ * byte, (lead) bytes of code stand before it.
  */
-.macro site_end name, old:req, new:req, resume:req, target:req, pad_old:req, pad_new:req, value_old=MARKER, value_new=MARKER
+.macro site_end name, old:req, new:req, resume:req, target:req, pad_old:req, pad_new:req, value_old=MARKER, value_new=MARKER, length=5, lead=0
 .Lend_\name:
 	.balign	8, 0xcc
 	.globl	cm_site_\name
@@ -46,8 +46,8 @@ cm_site_\name:
 	.long	CM_ISA_X86_64
 	.long	.Lend_\name - .Limage_\name
 	.quad	.Limage_\name
-	.long	0
-	.long	5
+	.long	\lead
+	.long	\length
 	.long	\resume
 	.long	\target
 	.long	\pad_old
@@ -55,9 +55,9 @@ cm_site_\name:
 	.quad	\value_old
 	.quad	\value_new
 	.byte	\old
-	.fill	11, 1, 0
+	.fill	16 - \length, 1, 0
 	.byte	\new
-	.fill	11, 1, 0
+	.fill	16 - \length, 1, 0
 	.size	cm_site_\name, . - cm_site_\name
 	.popsection
 .endm
@@ -116,6 +116,63 @@ cm_site_\name:
 	pad	5 + 0x0b
 	pad	5 + 0x90		/* e9 90 00 00 00 */
 	site_end nop1x5_jmp5, old="0x90,0x90,0x90,0x90,0x90", new="0xe9,0x0b,0x00,0x00,0x00", \
+		resume=5, target=16, pad_old=5, pad_new=16
+
+/*
+ * NOP2 <-> JMP rel8. New head and old tail jump 6e back. 66 0b and the pad
+ * behind it are OR -0x73(%rax), %cx.
+ */
+	site_begin nop2_jmp8
+1001:	leaq	1001b(%rip), %rdx	/* eb 90 */
+	ret
+	.fill	0x6e - 8, 1, 0xcc
+1000:	.byte	0x66, 0x90
+	pad	2
+	pad	2 + 0x0b
+	site_end nop2_jmp8, old="0x66,0x90", new="0xeb,0x0b", resume=2, target=13, \
+		pad_old=2, pad_new=13, length=2, lead=0x6e
+
+/*
+ * JMP rel32 <-> RET and four INT3: a static call's trampoline. Whatever stands
+ * behind it, a RET is a RET; an old head with a new tail leads out of the slot.
+ */
+	site_begin jmp5_ret5
+	.byte	0xe9, 0x0b, 0x00, 0x00, 0x00
+	pad	5			/* behind a jump: nothing leads here */
+	pad	5 + 0x0b
+	pad	5 + 0xcc		/* e9 cc 00 00 00 */
+	.fill	1000b + 0x100 - ., 1, 0xcc
+	jmp	1000b + 5 + 0x0b	/* the old form out of line, for a trapped CPU */
+	site_end jmp5_ret5, old="0xe9,0x0b,0x00,0x00,0x00", new="0xc3,0xcc,0xcc,0xcc,0xcc", \
+		resume=0x100, target=16, pad_old=16, pad_new=NO_PAD
+
+/* Jcc rel32 <-> Jcc rel32, six bytes: a conditional tail call. Flags come in as XOR left them. */
+	site_begin jcc6_jcc6
+	.byte	0x0f, 0x84, 0x40, 0x02, 0x00, 0x00
+	pad	6			/* not taken */
+	.fill	1000b + 0x40 - ., 1, 0xcc
+	jz	1000b + 6 + 0x240	/* the old form out of line, for a trapped CPU */
+	jmp	1000b + 6
+	pad	6 + 0x140		/* 0f 84 40 01 00 00 */
+	pad	6 + 0x180		/* the new function */
+	pad	6 + 0x240		/* the old function */
+	pad	6 + 0x280		/* 0f 84 80 02 00 00 */
+	site_end jcc6_jcc6, old="0x0f,0x84,0x40,0x02,0x00,0x00", \
+		new="0x0f,0x84,0x80,0x01,0x00,0x00", \
+		resume=0x40, target=0x186, pad_old=0x246, pad_new=0x186, length=6
+
+/*
+ * Somebody else's breakpoint on NOP5 <-> JMP rel32: a probe, and the jump it is
+ * optimised to. The old form traps; whose it is resumes behind it.
+ */
+	site_begin int3_jmp5
+	.byte	0xcc, 0x1f, 0x44, 0x00, 0x00
+	pad	5
+	pad	5 + 0x0b
+	pad	5 + 0x1f
+	pad	5 + 0x440b
+	pad	5 + 0x441f
+	site_end int3_jmp5, old="0xcc,0x1f,0x44,0x00,0x00", new="0xe9,0x0b,0x00,0x00,0x00", \
 		resume=5, target=16, pad_old=5, pad_new=16
 
 	.section .note.GNU-stack, "", @progbits

@@ -277,6 +277,7 @@ Test(explore, the_reduction_changes_no_verdict_on_planted_faults)
 	reduces(PLANTED("livelock", ", 'explore': {'nmi': {'0': 'unlimited'}}"));
 	reduces(PLANTED("livelock", ", 'explore': {'nmi': {'0': 2}}"));
 	reduces(PLANTED("crash", ", 'explore': {'nmi': {'0': 1}}"));
+	reduces(PLANTED("null", ", 'explore': {'nmi': {'0': 1}}"));
 	reduces(PLANTED("branch", ", 'explore': {'nmi': {'0': 1}}"));
 }
 

@@ -89,7 +89,7 @@ static bool in_site(const struct rig *r, uint32_t vcpu)
 	uint64_t pc = machine_pc(r->machine, vcpu);
 
 	for (uint32_t i = 0; i < r->scenario.nsites; i++)
-		if (pc - r->machine->site[i].placed.text < SITE_LENGTH)
+		if (pc - r->machine->site[i].placed.text < r->machine->site[i].placed.length)
 			return true;
 	return false;
 }
@@ -337,7 +337,7 @@ Test(machine, every_vcpu_fetches_from_a_view_of_its_own)
 /* What one run of a mixture showed. */
 struct torn_fetches {
 	uint32_t count;
-	char hex[SITE_LENGTH][64];
+	char hex[CM_MAX_SITE_LEN][64];
 };
 
 /* Force byte i of the site to be new where (mask) says so, at every fetch inside it. */
@@ -350,7 +350,7 @@ static void force(struct rig *r, uint32_t mask, struct torn_fetches *torn)
 	while (in_site(r, 1) && !r->observation.nviolations) {
 		struct step_report report = rig_step_mixed(r, 1, mask);
 
-		if (report.form == FORM_TORN && torn->count < SITE_LENGTH)
+		if (report.form == FORM_TORN && torn->count < CM_MAX_SITE_LEN)
 			site_hex(report.bytes, report.length, torn->hex[torn->count++], 64);
 		cr_assert_lt(r->machine->steps, KVMTEST_STEPS_MAX);
 	}
@@ -384,11 +384,12 @@ static void expect_mixture(struct rig *r, uint32_t mask, const char *where)
 		cr_expect_eq(o->nviolations, 0, "%s: %s", what, o->violation[0].text);
 }
 
-/* One machine a placement; all 30 mixtures where the site crosses a line, some elsewhere. */
+/* One machine a placement; all mixtures where the site crosses a line, some elsewhere. */
 static void expect_mixtures(const char *kind)
 {
 	static const char *const places[] = { "cross-line", "in-line", "cross-8", "cross-page" };
 	static const uint32_t some[] = { 0x01, 0x03, 0x07, 0x18, 0x1c, 0x1e };
+	uint32_t length;
 	char where[64];
 	struct rig r;
 
@@ -399,8 +400,9 @@ static void expect_mixtures(const char *kind)
 				   "{'cpl': %u}, 'fetch': {'model': 'stale', 'chunk': 'byte'},"
 				   "'sites': [{'site': '%s', 'at': '%s'}]",
 				   cpl, kind, places[p]);
+			length = r.machine->site[0].placed.length;
 			snprintf(where, sizeof(where), "%s %s at CPL%u", kind, places[p], cpl);
-			for (uint32_t mask = 0; p == 0 && mask < 32; mask++)
+			for (uint32_t mask = 0; p == 0 && !(mask >> length); mask++)
 				expect_mixture(&r, mask, where);
 			for (uint32_t i = 0; p > 0 && i < COUNT(some); i++)
 				expect_mixture(&r, some[i], where);
@@ -426,6 +428,17 @@ Test(machine, every_mixture_of_call5_call5_is_recognised)
 Test(machine, every_mixture_of_mov_imm32_is_recognised)
 {
 	expect_mixtures("mov_imm32");
+}
+
+Test(machine, every_mixture_of_a_site_of_2_or_6_bytes_is_recognised)
+{
+	expect_mixtures("nop2_jmp8");
+	expect_mixtures("jcc6_jcc6");
+}
+
+Test(machine, every_mixture_of_jmp5_ret5_is_recognised)
+{
+	expect_mixtures("jmp5_ret5");
 }
 
 Test(machine, every_mixture_of_nop1x5_jmp5_is_recognised)
