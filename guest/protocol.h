@@ -138,6 +138,12 @@ static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
 /* One turn of a wait loop. */
 void cm_relax(void);
 
+/*
+ * Execute every site once, here, judged as anybody's execution is: what a
+ * routine's own path does that is patchable code. Not at CPL3.
+ */
+void cm_run_sites(void);
+
 /* Send the IPI to the vCPUs of (mask); returns at once. */
 void cm_ipi(uint32_t mask);
 
