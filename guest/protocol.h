@@ -61,6 +61,15 @@ struct cm_protocol {
 	const struct cm_protocol cm_protocol_##name __attribute__((used)) = { __VA_ARGS__ }
 
 /*
+ * The protocol executes instructions out of line: each site gets a bypass, room
+ * for a copy of it and an INT3 behind that. What CPUs may fetch of a bypass is
+ * under the same rules as what they may fetch of a site.
+ */
+#define CM_BYPASS(name)                     \
+	extern const char cm_bypass_##name; \
+	const char cm_bypass_##name __attribute__((used)) = 1
+
+/*
  * A point in the routine with a symbol of its own, "file.step", for scenarios
  * ("until": "int3_fixup.tail") and traces. Costs no instruction. The function
  * must be CM_ROUTINE, so that the compiler makes one copy of it.
@@ -104,6 +113,10 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 /* The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword). */
 void cm_poke_head(const struct cm_poke *poke);
 void cm_poke_tail(const struct cm_poke *poke);
+
+/* Where the bypass of (site) is executed, and a store to it (offset) bytes behind its start. */
+uint64_t cm_bypass(const struct cm_site *site);
+void cm_bypass8(const struct cm_site *site, uint32_t offset, uint8_t value);
 
 /* A byte of a site as it stands in memory, through the alias. */
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
