@@ -27,8 +27,10 @@
  *   deferred_sync_patchable	the entry code runs a site before it looks
  *   deferred_sync_nmi		NMI entry serialises when there is a note,
  *				although the CPU is "in the kernel" already
- *   deferred_sync_flag_last	no note: entry always serialises (CR3), then sets
- *				the flag "in the kernel" (v7, Hansen's question)
+ *   deferred_sync_flag_last	no note: entry always serialises, by its write to
+ *				CR3, then sets the flag "in the kernel", as
+ *				kernel_cr3_loaded is set for TLB flushes
+ *				("Is that OK?", Hansen, 19 November 2025)
  *   deferred_sync_flag_first	the flag, then CR3
  */
 #include "guest/protocol.h"
