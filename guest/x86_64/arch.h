@@ -64,7 +64,7 @@ static inline void cm_wmb(void)
 	__asm__ volatile("" ::: "memory");
 }
 
-/* A load barrier, LFENCE: later loads wait for earlier ones. Not serialising, says nothing of fetches. */
+/* LFENCE: later loads wait for earlier ones. Not serialising, and says nothing of fetches. */
 static inline void cm_rmb(void)
 {
 	__asm__ volatile("lfence" ::: "memory");
