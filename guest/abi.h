@@ -26,7 +26,9 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
  * The guest's address map. The image is linked at CM_IMAGE_BASE; patchable
  * text is executed at CM_TEXT_BASE (in `stepped` each vCPU has its own copy
  * behind those addresses) and written at CM_ALIAS_BASE only. A site is placed
- * in a slot of its own, wide enough for every landing pad of its kind.
+ * in a slot of its own, wide enough for every landing pad of its kind. For a
+ * protocol that says CM_BYPASS(), the slot's first bytes are the site's bypass:
+ * text like the site's, INT3 at first, to be written through the alias.
  */
 #define CM_IMAGE_BASE  0x10000000u
 #define CM_IMAGE_MAX   0x00200000u
@@ -34,6 +36,7 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 #define CM_ALIAS_BASE  0x30000000u
 #define CM_SLOT_SIZE   0x00008000u
 #define CM_SLOT_ORIGIN 0x00001000u /* where offset 0 of a slot's page is */
+#define CM_SLOT_BYPASS 0x00000000u /* where a slot's bypass is */
 #define CM_TEXT_SIZE   (CM_MAX_SITES * CM_SLOT_SIZE)
 
 /* The doorbell: one byte `out` to this port (x86), the reason as its value. */

@@ -61,6 +61,15 @@ struct cm_protocol {
 	const struct cm_protocol cm_protocol_##name __attribute__((used)) = { __VA_ARGS__ }
 
 /*
+ * The protocol executes instructions out of line: each site gets a bypass, room
+ * for a copy of it and an INT3 behind that. What CPUs may fetch of a bypass is
+ * under the same rules as what they may fetch of a site.
+ */
+#define CM_BYPASS(name)                     \
+	extern const char cm_bypass_##name; \
+	const char cm_bypass_##name __attribute__((used)) = 1
+
+/*
  * A point in the routine with a symbol of its own, "file.step", for scenarios
  * ("until": "int3_fixup.tail") and traces. Costs no instruction. The function
  * must be CM_ROUTINE, so that the compiler makes one copy of it.
@@ -112,6 +121,10 @@ void cm_poke_tail(const struct cm_poke *poke);
  */
 void cm_withdraw(const struct cm_poke *poke);
 
+/* Where the bypass of (site) is executed, and a store to it (offset) bytes behind its start. */
+uint64_t cm_bypass(const struct cm_site *site);
+void cm_bypass8(const struct cm_site *site, uint32_t offset, uint8_t value);
+
 /* A byte of a site as it stands in memory, through the alias. */
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
 /* Compare and exchange it: (from) becomes (to). Locked; whether it was (from). */
@@ -145,7 +158,10 @@ static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
 /* One turn of a wait loop. */
 void cm_relax(void);
 
-/* Execute every site once from a hook, as the NMI body does. */
+/*
+ * Execute every site once, here, judged as anybody's execution is: what a
+ * routine's own path does that is patchable code. Not at CPL3.
+ */
 void cm_run_sites(void);
 
 /* Send the IPI to the vCPUs of (mask); returns at once. */

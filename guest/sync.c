@@ -21,6 +21,21 @@ void cm_withdraw(const struct cm_poke *poke)
 	CM_WRITE(poke->site->started, poke->site->started - 1);
 }
 
+static uint64_t bypass_offset(const struct cm_site *site)
+{
+	return ((site->text - CM_TEXT_BASE) & ~(uint64_t)(CM_SLOT_SIZE - 1)) + CM_SLOT_BYPASS;
+}
+
+uint64_t cm_bypass(const struct cm_site *site)
+{
+	return CM_TEXT_BASE + bypass_offset(site);
+}
+
+void cm_bypass8(const struct cm_site *site, uint32_t offset, uint8_t value)
+{
+	*(volatile uint8_t *)(CM_ALIAS_BASE + bypass_offset(site) + offset) = value;
+}
+
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset)
 {
 	return *(const volatile uint8_t *)(poke->site->alias + offset);
@@ -61,11 +76,6 @@ void cm_relax(void)
 	if (cm_protocol()->spin)
 		cm_protocol()->spin();
 	cm_pause();
-}
-
-void cm_run_sites(void)
-{
-	cm_execute_once(cm_this_cpu());
 }
 
 void cm_ipi(uint32_t mask)

@@ -225,11 +225,12 @@ static bool may_latch(const struct explorer *x, uint32_t vcpu)
 	if ((model != FETCH_ASC && model != FETCH_DESC) || !machine_at_site(x->m, vcpu))
 		return false;
 	for (uint32_t i = 0; i < x->m->scenario->nsites; i++) {
-		const struct cm_site *p = &x->m->site[i].placed;
-		uint64_t last = p->text + p->length - 1;
+		const struct site *s = &x->m->site[i];
+		int offset = site_offset(s, pc);
+		uint64_t last = pc + s->placed.length - 1 - (uint32_t)offset;
 
 		/* The last chunk need not be latched: the step fetches it. */
-		if (pc - p->text < p->length)
+		if (offset >= 0)
 			return f->latched[vcpu].nchunks + 1u <
 			       f->chunk_of[fetch_offset(f, last)] -
 				       f->chunk_of[fetch_offset(f, pc)] + 1u;

@@ -129,7 +129,7 @@ void fetch_init(struct fetch *f, const struct fetch_config *config, uint32_t vcp
 		const struct fetch_range *ranges, uint32_t nranges, const uint8_t *bytes)
 {
 	assert((unsigned int)config->model < FETCH_MODELS && chunk_size_valid(config->chunk));
-	assert(vcpus > 0 && vcpus <= CM_MAX_VCPUS && nranges > 0 && nranges <= CM_MAX_SITES);
+	assert(vcpus > 0 && vcpus <= CM_MAX_VCPUS && nranges > 0 && nranges <= FETCH_RANGES_MAX);
 	memset(f, 0, sizeof(*f));
 	f->config = *config;
 	f->vcpus = vcpus;

@@ -8,7 +8,7 @@
  * synchronising events, and asks which versions a fetch may take.
  *
  * The patched bytes are one array, the window: the cache lines that the
- * placed sites touch, in address order. A chunk is the unit that is fetched
+ * placed sites and their bypasses touch, in address order. A chunk is the unit that is fetched
  * at once. Version t is the window after t changes of it (design: "Forced
  * instruction fetch"; the models' sources are in the README).
  */
@@ -29,7 +29,8 @@ const char *fetch_model_name(enum fetch_model model);
 /* false when (name) is none of them. */
 bool fetch_model_parse(const char *name, enum fetch_model *model);
 
-#define FETCH_WINDOW_MAX 512u
+#define FETCH_RANGES_MAX (2 * CM_MAX_SITES) /* a site and its bypass */
+#define FETCH_WINDOW_MAX 768u
 #define FETCH_CHUNK_PAGE 4096u
 
 struct fetch_config {
@@ -59,7 +60,7 @@ struct fetch_range {	  /* a piece of the window */
 struct fetch {
 	struct fetch_config config;
 	uint32_t vcpus;
-	struct fetch_range range[CM_MAX_SITES];
+	struct fetch_range range[FETCH_RANGES_MAX];
 	uint32_t nranges;
 	uint32_t size; /* of the window */
 	uint32_t nchunks;

@@ -42,6 +42,7 @@ struct image_protocol {
 	const char *name;
 	const char *summary;
 	uint64_t address;
+	bool bypass; /* there is a cm_bypass_<name>: its sites want one */
 };
 
 /* cm_site_<name>: a kind of site. (code) points into the image's own copy. */

@@ -233,6 +233,14 @@ static const char *find_summary(const struct image *img, const char *name, struc
 	return NULL;
 }
 
+static bool wants_bypass(const struct image *img, const char *name)
+{
+	char symbol[sizeof("cm_bypass_") + IMAGE_NAME_MAX];
+
+	snprintf(symbol, sizeof(symbol), "cm_bypass_%s", name);
+	return image_symbol(img, symbol) != NULL;
+}
+
 static bool read_protocols(struct image *img, struct err *e)
 {
 	img->protocols = new_entries(img, PROTOCOL_PREFIX, sizeof(*img->protocols), e);
@@ -254,6 +262,7 @@ static bool read_protocols(struct image *img, struct err *e)
 		p->summary = find_summary(img, p->name, e);
 		if (!p->summary)
 			return false;
+		p->bypass = wants_bypass(img, p->name);
 		img->nprotocols++;
 	}
 	qsort(img->protocols, img->nprotocols, sizeof(*img->protocols), compare_protocols);

@@ -129,7 +129,7 @@ static void fetch_plain(struct machine *m, uint32_t vcpu, struct insn *insn, str
 static bool at_site(const struct machine *m, uint64_t pc)
 {
 	for (uint32_t i = 0; i < m->scenario->nsites; i++)
-		if (pc - m->site[i].placed.text < m->site[i].placed.length)
+		if (site_offset(&m->site[i], pc) >= 0)
 			return true;
 	return false;
 }
@@ -225,11 +225,11 @@ bool machine_latch(struct machine *m, uint32_t vcpu, struct err *e)
 	uint64_t pc = machine_pc(m, vcpu);
 
 	for (uint32_t i = 0; i < m->scenario->nsites; i++) {
-		const struct cm_site *p = &m->site[i].placed;
+		int offset = site_offset(&m->site[i], pc);
 
-		if (pc >= p->text && pc < p->text + p->length)
+		if (offset >= 0)
 			return fetch_latch(&m->fetch, vcpu, (uint32_t)fetch_offset(&m->fetch, pc),
-					   (uint32_t)(p->text + p->length - pc), e);
+					   m->site[i].placed.length - (uint32_t)offset, e);
 	}
 	return err_set(e, ERR_INPUT, "vCPU %u is not at a site, so there is nothing to latch",
 		       vcpu);

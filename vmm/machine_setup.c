@@ -83,27 +83,39 @@ static void restore_image(struct machine *m)
 			memcpy(m->memory->image + at, m->ready_image + at, 4096);
 }
 
-/* The cache lines the sites touch are the window that is fetched by version. */
+/* The lines that (length) bytes at (address) lie in, as the next range of the window. */
+static void add_range(struct fetch_range *range, uint32_t *count, uint64_t address, uint32_t length)
+{
+	uint64_t first = address & ~(uint64_t)(LINE - 1),
+		 last = (address + length - 1) | (LINE - 1);
+	uint32_t used = *count ? range[*count - 1].offset + range[*count - 1].length : 0;
+
+	range[*count] = (struct fetch_range){ first, (uint32_t)(last + 1 - first), used };
+	++*count;
+}
+
+/* The cache lines the sites and bypasses touch are the window that is fetched by version. */
 static void start_fetching(struct machine *m)
 {
-	struct fetch_range range[CM_MAX_SITES];
+	struct fetch_range range[FETCH_RANGES_MAX];
 	uint8_t window[FETCH_WINDOW_MAX];
 	const struct scenario *s = m->scenario;
-	uint32_t used = 0;
+	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < s->nsites; i++) {
-		const struct cm_site *p = &m->site[i].placed;
-		uint64_t first = p->text & ~(uint64_t)(LINE - 1);
-		uint64_t last = (p->text + p->length - 1) | (LINE - 1);
+		const struct site *site = &m->site[i];
 
-		range[i] = (struct fetch_range){ first, (uint32_t)(last + 1 - first), used };
-		memcpy(window + used, m->memory->text + (first - CM_TEXT_BASE), range[i].length);
-		used += range[i].length;
+		if (site->bypass) /* it comes first in its slot */
+			add_range(range, &count, site->bypass, site->placed.length);
+		add_range(range, &count, site->placed.text, site->placed.length);
 	}
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(window + range[i].offset,
+		       m->memory->text + (range[i].address - CM_TEXT_BASE), range[i].length);
 	for (uint32_t i = 0; i < s->vcpus; i++)
 		memcpy(m->memory->view[i], m->memory->text, CM_TEXT_SIZE);
 	fetch_fini(&m->fetch);
-	fetch_init(&m->fetch, &s->fetch, s->vcpus, range, s->nsites, window);
+	fetch_init(&m->fetch, &s->fetch, s->vcpus, range, count, window);
 }
 
 bool machine_reset(struct machine *m, struct observation *o, struct err *e)

@@ -33,6 +33,8 @@ static void place_sites(struct vm *vm, const struct scenario *s, struct site *si
 	for (uint32_t i = 0; i < s->nsites; i++) {
 		site_place(&site[i], s->site[i].site, i, s->site[i].offset);
 		site_install(&site[i], text);
+		if (s->protocol->bypass)
+			site_add_bypass(&site[i]);
 	}
 }
 

@@ -43,6 +43,20 @@ void site_place(struct site *s, const struct image_site *kind, uint32_t index, u
 	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
 }
 
+void site_add_bypass(struct site *s)
+{
+	s->bypass = CM_TEXT_BASE + slot_start(s->index) + CM_SLOT_BYPASS;
+}
+
+int site_offset(const struct site *s, uint64_t address)
+{
+	if (address - s->placed.text < s->placed.length)
+		return (int)(address - s->placed.text);
+	if (s->bypass && address - s->bypass < s->placed.length)
+		return (int)(address - s->bypass);
+	return -1;
+}
+
 void site_install(const struct site *s, uint8_t *text)
 {
 	uint64_t at = s->placed.text - CM_TEXT_BASE - s->kind->record.site_offset;
@@ -72,13 +86,13 @@ enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t 
 			 const uint8_t *bytes, uint32_t length)
 {
 	const struct cm_site *p = &s->placed;
-	uint32_t offset = (uint32_t)(address - p->text);
+	int offset = site_offset(s, address);
 
-	if (address < p->text || address >= p->text + p->length || !length)
+	if (offset < 0 || !length)
 		return FORM_OUTSIDE;
-	if (matches(p->old_bytes, p->length, d, offset, bytes, length))
+	if (matches(p->old_bytes, p->length, d, (uint32_t)offset, bytes, length))
 		return FORM_OLD;
-	if (matches(p->new_bytes, p->length, d, offset, bytes, length))
+	if (matches(p->new_bytes, p->length, d, (uint32_t)offset, bytes, length))
 		return FORM_NEW;
 	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_INT3)
 		return FORM_BREAKPOINT;
@@ -165,10 +179,12 @@ const char *site_hex(const uint8_t *bytes, uint32_t length, char *buf, size_t si
 	return buf;
 }
 
+/* Whose breakpoint may be at (address): a site's, or the one behind what is in its bypass. */
 static const struct site *site_at(const struct site *sites, uint32_t nsites, uint64_t address)
 {
 	for (uint32_t i = 0; i < nsites; i++)
-		if (sites[i].placed.text == address)
+		if (sites[i].placed.text == address ||
+		    (sites[i].bypass && address - sites[i].bypass <= sites[i].placed.length))
 			return &sites[i];
 	return NULL;
 }
@@ -183,12 +199,16 @@ const char *site_name_address(const struct site *sites, uint32_t nsites, const s
 {
 	for (uint32_t i = 0; i < nsites; i++)
 		if (in_slot(&sites[i], address)) {
-			long long off = (long long)(address - sites[i].placed.text);
+			bool bypass = sites[i].bypass && address < sites[i].placed.text &&
+				      site_offset(&sites[i], address) >= 0;
+			long long off = (long long)(address - (bypass ? sites[i].bypass :
+									sites[i].placed.text));
+			const char *part = bypass ? "'s bypass" : "";
 
 			if (off)
-				snprintf(buf, size, "site%u%+lld", i, off);
+				snprintf(buf, size, "site%u%s%+lld", i, part, off);
 			else
-				snprintf(buf, size, "site%u", i);
+				snprintf(buf, size, "site%u%s", i, part);
 			return buf;
 		}
 	return image_name_address(img, address, buf, size);
@@ -222,7 +242,7 @@ static bool mixture_of(const struct judge *j, const struct site *s, struct site_
 {
 	if (j->fetched) {
 		*mix = *j->fetched;
-		return mix->address - s->placed.text < s->placed.length;
+		return site_offset(s, mix->address) >= 0;
 	}
 	mix->address = s->placed.text;
 	mix->length = (uint8_t)s->placed.length;
@@ -265,7 +285,8 @@ static void judge_trap(const struct judge *j, struct violation *v)
 	if (hit) {
 		v->kind = VIOLATION_UNHANDLED_TRAP;
 		snprintf(v->text, sizeof(v->text),
-			 "the breakpoint of site%u was hit and nobody claimed it", hit->index);
+			 "the breakpoint of site%u%s was hit and nobody claimed it", hit->index,
+			 ev->ip - 1 == hit->placed.text ? "" : "'s bypass");
 		return;
 	}
 	site_name_address(j->sites, j->nsites, j->img, ev->ip, where, sizeof(where));

@@ -19,16 +19,26 @@
 struct site {
 	const struct image_site *kind;
 	uint32_t index;
+	uint64_t bypass;       /* where its bypass is executed; 0 none */
 	struct cm_site placed; /* as the guest is told */
 };
 
 /* Place (kind) into slot (index), its first byte at (offset) of the slot's page. */
 void site_place(struct site *s, const struct image_site *kind, uint32_t index, uint32_t offset);
 
+/* The protocol wants a bypass: the site has one, in its slot. */
+void site_add_bypass(struct site *s);
+
+/*
+ * The place of (address) among the patched bytes, from 0: in the site, or in
+ * its bypass, which is patched with the bytes of one form or the other. -1: in neither.
+ */
+int site_offset(const struct site *s, uint64_t address);
+
 /* Copy the kind's code, landing pads and all, to where it belongs in (text), CM_TEXT_BASE's bytes. */
 void site_install(const struct site *s, uint8_t *text);
 
-/* What the (length) bytes executed at (address) are. */
+/* What the (length) bytes executed at (address), in the site or its bypass, are. */
 enum site_form {
 	FORM_OUTSIDE, /* not at this site */
 	FORM_OLD,

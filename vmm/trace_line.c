@@ -34,14 +34,18 @@ bool trace_address(const struct machine *m, uint64_t address, char *buf, size_t 
 	uint64_t slot = (address - CM_TEXT_BASE) / CM_SLOT_SIZE, offset;
 
 	if (address >= CM_TEXT_BASE && slot < m->scenario->nsites) {
-		uint64_t site = m->site[slot].placed.text;
+		const struct site *s = &m->site[slot];
+		/* The bypass, its INT3, and what #BP says of that. */
+		bool bypass = s->bypass && address - s->bypass <= s->placed.length + 1;
+		uint64_t start = bypass ? s->bypass : s->placed.text;
+		const char *part = bypass ? "'s bypass" : "";
 
-		if (address == site)
-			snprintf(buf, size, "site%u", (unsigned int)slot);
+		if (address == start)
+			snprintf(buf, size, "site%u%s", (unsigned int)slot, part);
 		else
-			snprintf(buf, size, "site%u%c0x%" PRIx64, (unsigned int)slot,
-				 address < site ? '-' : '+',
-				 address < site ? site - address : address - site);
+			snprintf(buf, size, "site%u%s%c0x%" PRIx64, (unsigned int)slot, part,
+				 address < start ? '-' : '+',
+				 address < start ? start - address : address - start);
 		return true;
 	}
 	image_name_address(m->image, address, buf, size);
@@ -190,7 +194,7 @@ static void copy_fetched(struct trace_maker *k)
 	trace_find_fetch(k->m, r, &x);
 	p = &x.site->placed;
 	b->site = r->site;
-	b->at = (uint32_t)(r->pc - p->text);
+	b->at = (uint32_t)site_offset(x.site, r->pc);
 	b->length = x.length < p->length - b->at ? x.length : p->length - b->at;
 	b->form = r->form;
 	memcpy(b->bytes, r->bytes, b->length);

@@ -22,46 +22,59 @@ static void add_bytes(struct trace_maker *k, enum site_form form, const uint8_t 
 
 /* ---- stores ---- */
 
-/* The whole of (s) as of (version). */
-static void add_version(struct trace_maker *k, const struct site *s, uint32_t version)
+/* The whole of (s), or of its bypass, as of (version): where (address) is its start. */
+static void add_version(struct trace_maker *k, const struct site *s, uint64_t address,
+			uint32_t version)
 {
-	const struct cm_site *p = &s->placed;
 	const uint8_t *bytes =
-		fetch_window(&k->m->fetch, version) + fetch_offset(&k->m->fetch, p->text);
+		fetch_window(&k->m->fetch, version) + fetch_offset(&k->m->fetch, address);
+	uint32_t length = s->placed.length;
 
-	add_bytes(k, site_form(s, &k->m->decoder, p->text, bytes, p->length), bytes, p->length);
+	add_bytes(k, site_form(s, &k->m->decoder, address, bytes, length), bytes, length);
 }
 
-static bool site_changed(const struct fetch *f, const struct cm_site *p, uint32_t now)
+/* Has the newest store changed the (length) bytes at (address)? */
+static bool changed(const struct fetch *f, uint64_t address, uint32_t length)
 {
-	int offset = fetch_offset(f, p->text);
+	uint32_t now = fetch_now(f);
+	int offset = fetch_offset(f, address);
 
-	return memcmp(fetch_window(f, now - 1) + offset, fetch_window(f, now) + offset,
-		      p->length) != 0;
+	return memcmp(fetch_window(f, now - 1) + offset, fetch_window(f, now) + offset, length) !=
+	       0;
 }
 
-static void say_stores(struct trace_maker *k)
+/* The newest store, if it was one to (s), at (address). A store nobody holds any more was one. */
+static bool say_store(struct trace_maker *k, const struct site *s, uint64_t address)
 {
 	const struct fetch *f = &k->m->fetch;
 	uint32_t now = fetch_now(f);
 	bool held = now > f->first; /* may be forgotten already: fetch_trim() */
+
+	if (held && !changed(f, address, s->placed.length))
+		return false;
+	trace_remark(k, "store %u: site%u%s ", now, s->index,
+		     address == s->placed.text ? "" : "'s bypass");
+	if (held) {
+		add_version(k, s, address, now - 1);
+		trace_add(k, TONE_PLAIN, " -> ");
+	}
+	add_version(k, s, address, now);
+	return true;
+}
+
+static void say_stores(struct trace_maker *k)
+{
 	bool any = false;
 
 	for (uint32_t i = 0; i < k->m->scenario->nsites; i++) {
 		const struct site *s = &k->m->site[i];
 
-		if (held && !site_changed(f, &s->placed, now))
-			continue;
-		trace_remark(k, "store %u: site%u ", now, i);
-		if (held) {
-			add_version(k, s, now - 1);
-			trace_add(k, TONE_PLAIN, " -> ");
-		}
-		add_version(k, s, now);
-		any = true;
+		any |= say_store(k, s, s->placed.text);
+		any |= s->bypass && say_store(k, s, s->bypass);
 	}
 	if (!any)
-		trace_remark(k, "store %u: beside the sites, in their lines", now);
+		trace_remark(k, "store %u: beside the sites, in their lines",
+			     fetch_now(&k->m->fetch));
 }
 
 /* ---- fetches ---- */
@@ -69,9 +82,9 @@ static void say_stores(struct trace_maker *k)
 void trace_find_fetch(const struct machine *m, const struct step_report *r, struct trace_fetch *x)
 {
 	const struct fetch *f = &m->fetch;
-	const struct cm_site *p = &m->site[r->site].placed;
+	const struct site *s = &m->site[r->site];
 	uint32_t newest = fetch_now(f) - r->stored;
-	uint32_t limit = r->length ? r->length : (uint32_t)(p->text + p->length - r->pc);
+	uint32_t limit = r->length ? r->length : s->placed.length - (uint32_t)site_offset(s, r->pc);
 	int first = fetch_offset(f, r->pc);
 
 	*x = (struct trace_fetch){ .site = &m->site[r->site], .newest = true };
@@ -96,7 +109,7 @@ static const char *age_of(const struct trace_maker *k, const struct trace_fetch 
 			  uint32_t to)
 {
 	const struct cm_site *p = &x->site->placed;
-	uint32_t at = (uint32_t)(k->r->pc - p->text);
+	uint32_t at = (uint32_t)site_offset(x->site, k->r->pc);
 	uint32_t end = at + to < p->length ? to : p->length - at;
 	const uint8_t *bytes = k->r->bytes + from;
 	bool old, new;

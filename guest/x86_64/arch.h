@@ -82,6 +82,12 @@ static inline void cm_wmb(void)
 	__asm__ volatile("" ::: "memory");
 }
 
+/* LFENCE: later loads wait for earlier ones. Not serialising, and says nothing of fetches. */
+static inline void cm_rmb(void)
+{
+	__asm__ volatile("lfence" ::: "memory");
+}
+
 static inline void cm_mb(void)
 {
 	__asm__ volatile("mfence" ::: "memory");
