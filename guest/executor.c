@@ -94,3 +94,8 @@ void cm_execute_once(struct cm_cpu *cpu)
 		execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id],
 			cm_control.site[i].started & 1);
 }
+
+void cm_execute_sites(void)
+{
+	cm_execute_once(cm_this_cpu());
+}

@@ -101,6 +101,13 @@ static inline uint32_t cm_others(void)
 void cm_poke8(const struct cm_poke *poke, uint32_t offset, uint8_t value);
 void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 
+/*
+ * Eight bytes in one load or store, from (offset) bytes behind the head, which may be negative:
+ * a store must leave what is not the site's as it is.
+ */
+uint64_t cm_text64(const struct cm_poke *poke, int32_t offset);
+void cm_poke64(const struct cm_poke *poke, int32_t offset, uint64_t value);
+
 /* The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword). */
 void cm_poke_head(const struct cm_poke *poke);
 void cm_poke_tail(const struct cm_poke *poke);
@@ -137,6 +144,12 @@ static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
 
 /* One turn of a wait loop. */
 void cm_relax(void);
+
+/*
+ * Execute every site once, here: for a routine or a hook whose own path leads
+ * through patched code. At CPL0 only.
+ */
+void cm_execute_sites(void);
 
 /* Send the IPI to the vCPUs of (mask); returns at once. */
 void cm_ipi(uint32_t mask);

@@ -16,6 +16,19 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value)
 	__asm__ volatile("movl %1, (%0)" ::"r"(poke->site->alias + offset), "r"(value) : "memory");
 }
 
+uint64_t cm_text64(const struct cm_poke *poke, int32_t offset)
+{
+	return *(const volatile uint64_t *)(poke->site->alias + (uint64_t)(int64_t)offset);
+}
+
+/* One store, as in cm_poke32(). */
+void cm_poke64(const struct cm_poke *poke, int32_t offset, uint64_t value)
+{
+	uint64_t address = poke->site->alias + (uint64_t)(int64_t)offset;
+
+	__asm__ volatile("movq %1, (%0)" ::"r"(address), "r"(value) : "memory");
+}
+
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset)
 {
 	return *(const volatile uint8_t *)(poke->site->alias + offset);
