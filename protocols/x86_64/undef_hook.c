@@ -28,13 +28,14 @@
  *				locked throughout, the function registered after a success
  *   undef_hook_older		the same before 3.15, hotplug not locked
  *   undef_hook_locked		as merged: the patch with the hotplug lock held throughout
+ *   undef_hook_remove_first	no lock held: step 4 before step 3 (our own)
  *
  * In each the instruction is undefined on every CPU. With _last in its name,
  * it is undefined on the last CPU only: a success, as far as anybody can tell.
  */
 #include "guest/protocol.h"
 
-enum { ASYNC = 1, OLD = 2, LOCKED = 4, LAST = 8 };
+enum { ASYNC = 1, OLD = 2, LOCKED = 4, LAST = 8, REMOVE_FIRST = 16 };
 
 uint32_t undef_hook_registered; /* the trap hook */
 uint32_t undef_hook_state;	/* the reset function, for CPUs that come online */
@@ -130,6 +131,25 @@ static CM_ROUTINE void remove_state(void)
 		unlock_hotplug();
 }
 
+static CM_ROUTINE void unregister_hook(void)
+{
+	CM_STEP("undef_hook.unregister");
+	CM_WRITE(undef_hook_registered, 0);
+}
+
+static CM_ROUTINE void judge_errors(void)
+{
+	uint32_t old = cm_protocol()->variant & OLD;
+
+	CM_STEP("undef_hook.remove");
+	if (!CM_READ(undef_hook_error_mask)) {
+		if (old)
+			CM_WRITE(undef_hook_state, 1);
+	} else if (!old) {
+		remove_state();
+	}
+}
+
 static CM_ROUTINE void undef_hook_init(const struct cm_poke *poke, uint32_t count)
 {
 	uint32_t variant = cm_protocol()->variant;
@@ -145,14 +165,12 @@ static CM_ROUTINE void undef_hook_init(const struct cm_poke *poke, uint32_t coun
 		call_on(cm_online());
 	else
 		setup_state();
-	CM_STEP("undef_hook.unregister");
-	CM_WRITE(undef_hook_registered, 0);
-	CM_STEP("undef_hook.remove");
-	if (!CM_READ(undef_hook_error_mask)) {
-		if (variant & OLD)
-			CM_WRITE(undef_hook_state, 1);
-	} else if (!(variant & OLD)) {
-		remove_state();
+	if (variant & REMOVE_FIRST) {
+		judge_errors();
+		unregister_hook();
+	} else {
+		unregister_hook();
+		judge_errors();
 	}
 	CM_STEP("undef_hook.end");
 	if (variant & LOCKED)
@@ -183,3 +201,5 @@ UNDEF_HOOK(undef_hook_old_last, "the same, undefined on the last CPU only", OLD 
 UNDEF_HOOK(undef_hook_older, "2012 temporary #UD hook, on_each_cpu, hotplug not locked", OLD);
 UNDEF_HOOK(undef_hook_locked, "2017 temporary #UD hook, hotplug locked throughout", LOCKED);
 UNDEF_HOOK(undef_hook_locked_last, "the same, undefined on the last CPU only", LOCKED | LAST);
+UNDEF_HOOK(undef_hook_remove_first, "temporary #UD hook, state removed before the hook",
+	   REMOVE_FIRST);
