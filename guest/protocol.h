@@ -49,6 +49,12 @@ struct cm_protocol {
 	 * and, unless the hook calls cm_set_online() itself, before it is online.
 	 */
 	void (*cpu_online)(void);
+	/*
+	 * On an executor between two rounds over the sites: its role is inside
+	 * none of them, as after a voluntary context switch. (over): that was
+	 * the last round.
+	 */
+	void (*quiescent)(bool over);
 	/* For the routine's own use: what distinguishes the variants of one file. */
 	uint32_t variant;
 };
