@@ -124,6 +124,20 @@ static const struct insn_access *access_at(struct local *l, uint64_t pc)
 	return &l->access[offset];
 }
 
+/*
+ * Can it be had at all? An access that faults leads to a handler, where no stretch goes: what
+ * is not the image's memory or the alias is stepped. So is a store to what is read-only.
+ */
+static bool is_there(const struct local *l, uint64_t address, bool write)
+{
+	const struct image *img = l->m->image;
+
+	if (in_range(address, CM_ALIAS_BASE, CM_TEXT_SIZE))
+		return true;
+	return in_range(address, CM_IMAGE_BASE, img->memory_size) &&
+	       !(write && is_read_only(img, address));
+}
+
 /* With the registers as they are now. */
 static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
 {
@@ -270,6 +284,14 @@ static bool add_path(struct walk *w, struct stretch *s)
 	return true;
 }
 
+/* The first instruction may be any that does not fault, what follows only local ones. */
+static bool is_allowed(struct walk *w, const struct insn_access *a)
+{
+	if (!w->any || w->count)
+		return is_local_here(w, a);
+	return a->reach != REACH_MEMORY || is_there(w->l, effective(w->v, a), a->write);
+}
+
 /* On from where the walk is, into at most (leaves) paths. False: it leads somewhere unknown. */
 static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 {
@@ -277,8 +299,7 @@ static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 		const struct insn_access *a = access_at(w->l, w->pc);
 		struct walk taken;
 
-		if (!is_simple(w, a) || (!(w->any && !w->count) && !is_local_here(w, a)) ||
-		    (a->flow == FLOW_BRANCH && leaves < 2))
+		if (!is_simple(w, a) || !is_allowed(w, a) || (a->flow == FLOW_BRANCH && leaves < 2))
 			break;
 		w->path[w->count] = w->pc;
 		if (a->flow == FLOW_BRANCH) {

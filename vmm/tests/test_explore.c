@@ -316,6 +316,7 @@ Test(explore, planted_crashes_are_found)
 
 	kvmtest_guest("planted");
 	finds(VERDICT_CRASH, PLANTED("crash", ""));
+	finds(VERDICT_CRASH, PLANTED("wild", ""));
 	f = explore(1, REDUCED, PLANTED("triple_fault", ""));
 	cr_expect_eq(f.verdict, VERDICT_CRASH);
 	cr_expect_str_eq(f.observation.violation[0].text, "triple fault: the vCPU shut down");

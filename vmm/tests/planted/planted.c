@@ -9,6 +9,7 @@
 enum { IDLE, ASKED, AGREED, REFUSED };
 
 static uint32_t planted_state;
+uint64_t planted_nowhere = 0x8000c0debad00000;
 
 static void nothing(const struct cm_poke *poke, uint32_t count)
 {
@@ -54,6 +55,14 @@ static CM_ROUTINE void planted_undefined(const struct cm_poke *poke, uint32_t co
 	__asm__ volatile("ud2");
 }
 
+/* A pointer to nowhere. */
+static CM_ROUTINE void planted_wild_store(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	CM_STEP("planted.wild");
+	CM_WRITE(*(uint32_t *)(uintptr_t)planted_nowhere, 1);
+}
+
 /* No stack to push the exception on, and none for the one after it. */
 static CM_ROUTINE void planted_no_stack(const struct cm_poke *poke, uint32_t count)
 {
@@ -92,6 +101,7 @@ CM_PROTOCOL(planted_deadlock, "waits for somebody who is not there", .patch = pl
 CM_PROTOCOL(planted_owed, "waits for an NMI, which nobody owes it", .patch = planted_wait,
 	    .nmi = planted_agree);
 CM_PROTOCOL(planted_crash, "executes UD2 where no site is", .patch = planted_undefined);
+CM_PROTOCOL(planted_wild, "stores through a wild pointer", .patch = planted_wild_store);
 CM_PROTOCOL(planted_triple_fault, "loses its IDT", .patch = planted_no_stack);
 CM_PROTOCOL(planted_borrow, "writes another vCPU's stack", .patch = planted_borrow);
 CM_PROTOCOL(planted_branch, "has an instruction that is never executed", .patch = planted_branch);
