@@ -161,6 +161,13 @@ void cm_execute_sites(void);
 void cm_ipi(uint32_t mask);
 
 /*
+ * Send an NMI to the vCPUs of (mask), which may have the caller's own bit;
+ * returns at once. It comes when it comes, as the IPI does, and cannot be told
+ * from any other NMI. At CPL0 only.
+ */
+void cm_nmi(uint32_t mask);
+
+/*
  * on_each_cpu(sync_core, wait): every online vCPU serialises, then
  * acknowledges; returns when all have. Interrupts must be on.
  */

@@ -80,7 +80,13 @@ void cm_ipi(uint32_t mask)
 	if (cpu->user)
 		cm_user_function(CM_USER_IPI, mask);
 	else
-		cm_ipi_now(cpu, mask);
+		cm_ipi_now(cpu, mask, CM_VECTOR_IPI);
+}
+
+void cm_nmi(uint32_t mask)
+{
+	if (mask)
+		cm_ipi_now(cm_this_cpu(), mask, CM_VECTOR_NMI);
 }
 
 void cm_sync_all(void)

@@ -278,6 +278,17 @@ Test(explore, the_reduction_changes_no_verdict_on_planted_faults)
 	reduces(PLANTED("livelock", ", 'explore': {'nmi': {'0': 2}}"));
 	reduces(PLANTED("crash", ", 'explore': {'nmi': {'0': 1}}"));
 	reduces(PLANTED("branch", ", 'explore': {'nmi': {'0': 1}}"));
+	reduces(PLANTED("sent_self", ", 'explore': {'nmi': {'0': 1}}"));
+}
+
+/* An NMI that a vCPU sends is its due, unlike one that may come. */
+Test(explore, an_nmi_that_is_sent_comes)
+{
+	kvmtest_guest("planted");
+	finds(VERDICT_SAFE, PLANTED("sent", ""));
+	finds(VERDICT_SAFE, PLANTED("sent_self", ""));
+	finds(VERDICT_SAFE, PLANTED("sent", ", 'explore': {'nmi': {'0': 1, '1': 1}}"));
+	finds(VERDICT_DEADLOCK, PLANTED("unseen", ""));
 }
 
 /*
