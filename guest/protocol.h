@@ -108,11 +108,11 @@ void cm_poke8(const struct cm_poke *poke, uint32_t offset, uint8_t value);
 void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 
 /*
- * Eight bytes in one load or store, from (offset) bytes behind the head, which may be negative:
- * a store must leave what is not the site's as it is.
+ * The whole site with one store of eight bytes: the aligned quadword that it
+ * lies in or, where it crosses one, the eight bytes from its head on. What is
+ * not the site's is stored as it is. (poke->length) is at most 8.
  */
-uint64_t cm_text64(const struct cm_poke *poke, int32_t offset);
-void cm_poke64(const struct cm_poke *poke, int32_t offset, uint64_t value);
+void cm_poke_quadword(const struct cm_poke *poke);
 
 /* The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword). */
 void cm_poke_head(const struct cm_poke *poke);

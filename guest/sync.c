@@ -16,16 +16,19 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value)
 	__asm__ volatile("movl %1, (%0)" ::"r"(poke->site->alias + offset), "r"(value) : "memory");
 }
 
-uint64_t cm_text64(const struct cm_poke *poke, int32_t offset)
+void cm_poke_quadword(const struct cm_poke *poke)
 {
-	return *(const volatile uint64_t *)(poke->site->alias + (uint64_t)(int64_t)offset);
-}
+	uint64_t inside = poke->site->alias & 7;
+	uint64_t first = inside + poke->length <= 8 ? inside : 0;
+	uint64_t address = poke->site->alias - first;
+	uint64_t value = *(const volatile uint64_t *)address;
 
-/* One store, as in cm_poke32(). */
-void cm_poke64(const struct cm_poke *poke, int32_t offset, uint64_t value)
-{
-	uint64_t address = poke->site->alias + (uint64_t)(int64_t)offset;
+	for (uint32_t i = 0; i < poke->length; i++) {
+		uint64_t shift = 8 * (first + i);
 
+		value = (value & ~(0xffull << shift)) | (uint64_t)poke->to[i] << shift;
+	}
+	/* One store, as in cm_poke32(). */
 	__asm__ volatile("movq %1, (%0)" ::"r"(address), "r"(value) : "memory");
 }
 

@@ -90,20 +90,6 @@ static CM_ROUTINE void wait_until_quiet(uint32_t variant)
 		middle_resume_sync();
 }
 
-static CM_ROUTINE void store_at_once(const struct cm_poke *poke)
-{
-	int32_t first = -(int32_t)(poke->site->alias & 7);
-	uint64_t value = cm_text64(poke, first);
-
-	for (uint32_t i = 0; i < poke->length; i++) {
-		uint32_t shift = 8 * (i + (uint32_t)-first);
-
-		value = (value & ~(0xffull << shift)) | (uint64_t)poke->to[i] << shift;
-	}
-	CM_STEP("middle_resume.store");
-	cm_poke64(poke, first, value);
-}
-
 static CM_ROUTINE void middle_resume_one(const struct cm_poke *poke, uint32_t variant)
 {
 	middle_resume_site = poke->site;
@@ -122,7 +108,8 @@ static CM_ROUTINE void middle_resume_one(const struct cm_poke *poke, uint32_t va
 		CM_STEP("middle_resume.head");
 		cm_poke_head(poke);
 	} else {
-		store_at_once(poke);
+		CM_STEP("middle_resume.store");
+		cm_poke_quadword(poke);
 	}
 	CM_STEP("middle_resume.sync");
 	middle_resume_sync();

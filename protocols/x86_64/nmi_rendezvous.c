@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * nmi_rendezvous.c - everybody else waits inside an NMI, where no NMI comes
- * (Xen's apply_alternatives() since 2018; the answer to reference 3.5, F3;
+ * nmi_rendezvous.c - everybody else waits inside an NMI, where no NMI comes, after
+ * the way Xen applies its alternatives: an answer to reference 3.5, F3 (see also
  * 2.4, Beulich's serialising instruction).
  *
  *  1. announce the rendezvous, NMI to the others	nmi_rendezvous.announce

@@ -22,35 +22,14 @@
 
 enum { SYNC = 1, TAIL = 2 };
 
-/* The site's aligned quadword; where it crosses one, the eight bytes from its head. */
-static int32_t first_byte(const struct cm_poke *poke)
-{
-	uint32_t inside = poke->site->alias & 7;
-
-	return inside + poke->length <= 8 ? -(int32_t)inside : 0;
-}
-
-static CM_ROUTINE void store_quadword(const struct cm_poke *poke)
-{
-	int32_t first = first_byte(poke);
-	uint64_t value = cm_text64(poke, first);
-
-	for (uint32_t i = 0; i < poke->length; i++) {
-		uint32_t shift = 8 * (i + (uint32_t)-first);
-
-		value = (value & ~(0xffull << shift)) | (uint64_t)poke->to[i] << shift;
-	}
-	CM_STEP("single_store.store");
-	cm_poke64(poke, first, value);
-}
-
 static CM_ROUTINE void single_store_patch(const struct cm_poke *poke, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
+		CM_STEP("single_store.store");
 		if (cm_protocol()->variant & TAIL)
 			cm_poke_tail(&poke[i]);
 		else
-			store_quadword(&poke[i]);
+			cm_poke_quadword(&poke[i]);
 	}
 	CM_STEP("single_store.sync");
 	if (cm_protocol()->variant & SYNC)

@@ -32,26 +32,13 @@ enum { FIXED = 1, EARLY = 2 };
 uint32_t static_key_enabled;
 uint32_t static_key_lock;
 
-static CM_ROUTINE void store_new_form(const struct cm_site *site)
-{
-	struct cm_poke poke = { (struct cm_site *)site, site->old_bytes, site->new_bytes,
-				site->length };
-	int32_t first = -(int32_t)(site->alias & 7);
-	uint64_t value = cm_text64(&poke, first);
-
-	for (uint32_t i = 0; i < poke.length; i++) {
-		uint32_t shift = 8 * (i + (uint32_t)-first);
-
-		value = (value & ~(0xffull << shift)) | (uint64_t)poke.to[i] << shift;
-	}
-	cm_poke64(&poke, first, value);
-}
-
 /* jump_label_update() */
-static CM_ROUTINE void update(const struct cm_site *site)
+static CM_ROUTINE void update(struct cm_site *site)
 {
+	const struct cm_poke poke = { site, site->old_bytes, site->new_bytes, site->length };
+
 	CM_STEP("static_key.store");
-	store_new_form(site);
+	cm_poke_quadword(&poke);
 	if (cm_protocol()->variant & EARLY)
 		CM_WRITE(static_key_enabled, 1);
 	CM_STEP("static_key.sync");
@@ -74,7 +61,7 @@ static CM_ROUTINE bool inc_if_enabled(uint32_t variant)
 	return false;
 }
 
-static CM_ROUTINE void slow_inc(const struct cm_site *site)
+static CM_ROUTINE void slow_inc(struct cm_site *site)
 {
 	uint32_t variant = cm_protocol()->variant;
 
