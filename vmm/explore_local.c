@@ -204,7 +204,7 @@ static bool is_simple(const struct walk *w, const struct insn_access *a)
 /* Local, whatever was computed since the start of the walk. */
 static bool is_local_here(struct walk *w, const struct insn_access *a)
 {
-	bool ignored;
+	bool ignored = false;
 	uint64_t address;
 
 	if (a->reach == REACH_OWN)
