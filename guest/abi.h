@@ -49,7 +49,7 @@ enum cm_door {
 	CM_DOOR_READY = 1,  /* booted; the machine is snapshotted here */
 	CM_DOOR_ROLE = 2,   /* control block read, about to play the role */
 	CM_DOOR_DONE = 3,   /* role played to its end; idle from here on */
-	CM_DOOR_IPI = 4,    /* cm_cpu.ipi_mask and .ipi_vector ask for an IPI */
+	CM_DOOR_IPI = 4,    /* cm_cpu.ipi_mask and .ipi_vector ask for an IPI or NMI */
 	CM_DOOR_CRASH = 5,  /* an exception outside any site; see cm_cpu.event */
 	CM_DOOR_ASSERT = 6, /* a guest self-check failed: cm_cpu.assert_line */
 };
@@ -208,7 +208,8 @@ enum cm_stack {
 	CM_STACKS
 };
 
-/* x86: vectors of the guest's own making. */
+/* x86: what a vCPU sends to another. */
+#define CM_VECTOR_NMI 2u
 #define CM_VECTOR_IPI 0x40u
 
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)

@@ -59,13 +59,29 @@ static void patcher(struct cm_cpu *cpu)
 	}
 }
 
+/* The rounds one by one, for a protocol that wants to know of each. */
+static void executor(struct cm_cpu *cpu)
+{
+	uint32_t calls = cpu->calls;
+
+	if (!cm_protocol()->quiescent || !calls) {
+		cm_executor_loop(cpu, &cm_control, &cm_counts[cpu->id]);
+		return;
+	}
+	cpu->calls = 1;
+	while (calls--) {
+		cm_executor_loop(cpu, &cm_control, &cm_counts[cpu->id]);
+		cm_protocol()->quiescent(!calls);
+	}
+}
+
 /* Play the role to its end, at whatever privilege level the caller runs at. */
 void cm_play(struct cm_cpu *cpu)
 {
 	if (cpu->role == CM_ROLE_PATCHER)
 		patcher(cpu);
 	else if (cpu->role == CM_ROLE_EXECUTOR)
-		cm_executor_loop(cpu, &cm_control, &cm_counts[cpu->id]);
+		executor(cpu);
 }
 
 static void user_main(struct cm_cpu *cpu)

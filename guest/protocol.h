@@ -49,6 +49,12 @@ struct cm_protocol {
 	 * and, unless the hook calls cm_set_online() itself, before it is online.
 	 */
 	void (*cpu_online)(void);
+	/*
+	 * On an executor between two rounds over the sites: its role is inside
+	 * none of them, as after a voluntary context switch. (over): that was
+	 * the last round.
+	 */
+	void (*quiescent)(bool over);
 	/* For the routine's own use: what distinguishes the variants of one file. */
 	uint32_t variant;
 };
@@ -110,6 +116,13 @@ static inline uint32_t cm_others(void)
 void cm_poke8(const struct cm_poke *poke, uint32_t offset, uint8_t value);
 void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 
+/*
+ * The whole site with one store of eight bytes: the aligned quadword that it
+ * lies in or, where it crosses one, the eight bytes from its head on. What is
+ * not the site's is stored as it is. (poke->length) is at most 8.
+ */
+void cm_poke_quadword(const struct cm_poke *poke);
+
 /* The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword). */
 void cm_poke_head(const struct cm_poke *poke);
 void cm_poke_tail(const struct cm_poke *poke);
@@ -166,6 +179,13 @@ void cm_run_sites(void);
 
 /* Send the IPI to the vCPUs of (mask); returns at once. */
 void cm_ipi(uint32_t mask);
+
+/*
+ * Send an NMI to the vCPUs of (mask), which may have the caller's own bit;
+ * returns at once. It comes when it comes, as the IPI does, and cannot be told
+ * from any other NMI. At CPL0 only.
+ */
+void cm_nmi(uint32_t mask);
 
 /*
  * on_each_cpu(sync_core, wait): every online vCPU serialises, then

@@ -36,6 +36,22 @@ void cm_bypass8(const struct cm_site *site, uint32_t offset, uint8_t value)
 	*(volatile uint8_t *)(CM_ALIAS_BASE + bypass_offset(site) + offset) = value;
 }
 
+void cm_poke_quadword(const struct cm_poke *poke)
+{
+	uint64_t inside = poke->site->alias & 7;
+	uint64_t first = inside + poke->length <= 8 ? inside : 0;
+	uint64_t address = poke->site->alias - first;
+	uint64_t value = *(const volatile uint64_t *)address;
+
+	for (uint32_t i = 0; i < poke->length; i++) {
+		uint64_t shift = 8 * (first + i);
+
+		value = (value & ~(0xffull << shift)) | (uint64_t)poke->to[i] << shift;
+	}
+	/* One store, as in cm_poke32(). */
+	__asm__ volatile("movq %1, (%0)" ::"r"(address), "r"(value) : "memory");
+}
+
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset)
 {
 	return *(const volatile uint8_t *)(poke->site->alias + offset);
@@ -87,7 +103,13 @@ void cm_ipi(uint32_t mask)
 	if (cpu->user)
 		cm_user_function(CM_USER_IPI, mask);
 	else
-		cm_ipi_now(cpu, mask);
+		cm_ipi_now(cpu, mask, CM_VECTOR_IPI);
+}
+
+void cm_nmi(uint32_t mask)
+{
+	if (mask)
+		cm_ipi_now(cm_this_cpu(), mask, CM_VECTOR_NMI);
 }
 
 void cm_sync_all(void)

@@ -7,16 +7,16 @@
 #include "guest/kernel.h"
 
 /* Send by the local APIC or, under a schedule, let the machine do it. */
-void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask)
+void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask, uint32_t vector)
 {
 	if (cm_control.free_running) {
 		for (uint32_t i = 0; i < cm_control.vcpus; i++)
 			if (mask & (1u << i))
-				cm_apic_ipi(i, CM_VECTOR_IPI);
+				cm_apic_ipi(i, vector);
 		return;
 	}
 	cpu->ipi_mask = mask;
-	cpu->ipi_vector = CM_VECTOR_IPI;
+	cpu->ipi_vector = vector;
 	cm_door(CM_DOOR_IPI);
 }
 
@@ -24,7 +24,7 @@ void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask)
 static void user_function(struct cm_cpu *cpu, struct cm_frame *f)
 {
 	if (f->di == CM_USER_IPI) {
-		cm_ipi_now(cpu, (uint32_t)f->si);
+		cm_ipi_now(cpu, (uint32_t)f->si, CM_VECTOR_IPI);
 		f->ip += 2;
 		return;
 	}

@@ -15,6 +15,7 @@
 
 #define PROCESS_IPI	 16u
 #define PROCESS_INJECTED 32u
+#define PROCESS_NMI	 48u   /* sent by a vCPU */
 #define LOCAL_MAX	 4096u /* a vCPU that runs on for longer gets a choice point */
 #define FETCHES_MAX	 64u
 
@@ -37,6 +38,8 @@ static void spend(struct explorer *x, const struct action *a)
 {
 	const struct action ipi = { .kind = ACTION_IPI, .vcpu = a->vcpu };
 
+	if (a->kind == ACTION_NMI && machine_nmi_sent(x->m, a->vcpu))
+		return;
 	if (a->kind == ACTION_NMI) {
 		if (x->budget.nmis[a->vcpu] == SCENARIO_NMI_UNLIMITED)
 			x->budget.spent[a->vcpu] = 1;
@@ -270,12 +273,26 @@ static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action 
 	return count;
 }
 
-/* All but steps. That an NMI comes, or a vCPU, is nobody's due. */
+/* All but steps. That an NMI comes that nobody sent, or a vCPU, is nobody's due. */
 static struct search_action event(uint32_t kind, uint32_t v, uint32_t process)
 {
 	return (struct search_action){ code_of(kind, v, 0), (uint8_t)(process + v),
-				       kind != ACTION_NMI && kind != ACTION_ONLINE, (uint8_t)v,
-				       false };
+				       process != PROCESS_INJECTED, (uint8_t)v, false };
+}
+
+/* Two NMIs at once look the same: the one that was sent comes first. */
+static bool list_nmi(struct explorer *x, uint32_t v, struct search_action *listed)
+{
+	const struct action nmi = { .kind = ACTION_NMI, .vcpu = (uint8_t)v };
+
+	if (machine_nmi_sent(x->m, v))
+		*listed = event(ACTION_NMI, v, PROCESS_NMI);
+	else if (x->budget.nmis[v] && !x->budget.spent[v] && !x->m->cpu[v].nmi_latched &&
+		 machine_enabled(x->m, &nmi))
+		*listed = event(ACTION_NMI, v, PROCESS_INJECTED);
+	else
+		return false;
+	return true;
 }
 
 static uint32_t enabled(void *self, struct search_action *list)
@@ -293,10 +310,7 @@ static uint32_t enabled(void *self, struct search_action *list)
 		a.kind = ACTION_IPI;
 		if (machine_enabled(x->m, &a))
 			list[n++] = event(ACTION_IPI, v, PROCESS_IPI);
-		a.kind = ACTION_NMI;
-		if (x->budget.nmis[v] && !x->budget.spent[v] && !x->m->cpu[v].nmi_latched &&
-		    machine_enabled(x->m, &a))
-			list[n++] = event(ACTION_NMI, v, PROCESS_INJECTED);
+		n += list_nmi(x, v, &list[n]);
 		a.kind = ACTION_ONLINE;
 		if (machine_enabled(x->m, &a))
 			list[n++] = event(ACTION_ONLINE, v, PROCESS_INJECTED);

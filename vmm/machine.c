@@ -38,10 +38,19 @@ bool machine_finished(const struct machine *m)
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		const struct machine_cpu *c = &m->cpu[i];
 
-		if (!c->dead && !c->offline && (c->ipi_pending || !machine_idle(m, i)))
+		if (!c->dead && !c->offline &&
+		    (c->ipi_pending || c->nmi_sent || !machine_idle(m, i)))
 			return false;
 	}
 	return true;
+}
+
+/* One that is latched goes first: the two would be one. */
+bool machine_nmi_sent(const struct machine *m, uint32_t vcpu)
+{
+	const struct machine_cpu *c = &m->cpu[vcpu];
+
+	return c->nmi_sent && !c->nmi_latched && !c->dead && !c->offline;
 }
 
 bool machine_enabled(const struct machine *m, const struct action *a)
@@ -111,6 +120,18 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 	}
 }
 
+static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
+{
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
+		if (!(mask & 1u << i) || m->cpu[i].offline)
+			continue;
+		if (vector == CM_VECTOR_NMI)
+			m->cpu[i].nmi_sent = true;
+		else
+			m->cpu[i].ipi_pending = true;
+	}
+}
+
 static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 {
 	struct cm_cpu *mailbox = setup_mailbox(m->vm, m->image, vcpu);
@@ -119,9 +140,8 @@ static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 	switch (r->door) {
 	case CM_DOOR_IPI:
 		r->ipi_mask = mailbox->ipi_mask;
-		for (uint32_t i = 0; i < m->scenario->vcpus; i++)
-			if (r->ipi_mask & 1u << i && !m->cpu[i].offline)
-				m->cpu[i].ipi_pending = true;
+		r->ipi_vector = (uint8_t)mailbox->ipi_vector;
+		send_to(m, r->ipi_mask, r->ipi_vector);
 		mailbox->ipi_mask = 0;
 		break;
 	case CM_DOOR_CRASH:
@@ -189,6 +209,8 @@ static bool deliver(struct machine *m, uint32_t vcpu, enum event_kind kind, stru
 
 static bool apply_nmi(struct machine *m, uint32_t vcpu, struct step_report *r, struct err *e)
 {
+	if (machine_nmi_sent(m, vcpu))
+		m->cpu[vcpu].nmi_sent = false;
 	if (vcpu_can_take(vcpu_of(m, vcpu), EVENT_NMI))
 		return deliver(m, vcpu, EVENT_NMI, r, e);
 	m->cpu[vcpu].nmi_latched = true;

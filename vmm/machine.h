@@ -30,6 +30,7 @@
 /* What a vCPU is at, beyond its registers. */
 struct machine_cpu {
 	bool nmi_latched; /* one NMI waits for the end of NMI masking, as in hardware */
+	bool nmi_sent;	  /* by a vCPU, on its way */
 	bool ipi_pending;
 	bool dead;	 /* triple fault, crash: executes nothing any more */
 	bool offline;	 /* not up yet: executes nothing and takes no event */
@@ -55,10 +56,11 @@ struct step_report {
 	bool nmi_after; /* a latched NMI followed the step at once */
 	uint8_t vector;
 	bool synchronised;
-	bool stored;	   /* the patched bytes changed: version fetch_now() */
-	uint8_t door;	   /* doorbell rung, 0 none */
-	uint32_t ipi_mask; /* CM_DOOR_IPI: who is sent to */
-	bool violation;	   /* one was added to the observation */
+	bool stored;	    /* the patched bytes changed: version fetch_now() */
+	uint8_t door;	    /* doorbell rung, 0 none */
+	uint32_t ipi_mask;  /* CM_DOOR_IPI: who is sent to */
+	uint8_t ipi_vector; /* and what: CM_VECTOR_IPI or CM_VECTOR_NMI */
+	bool violation;	    /* one was added to the observation */
 };
 
 struct machine {
@@ -123,7 +125,9 @@ bool machine_at_site(const struct machine *m, uint32_t vcpu);
 
 /* Has played its role and waits in the idle loop. */
 bool machine_idle(const struct machine *m, uint32_t vcpu);
-/* Every vCPU is idle, dead or offline, and no IPI is pending. */
+/* Is an NMI that a vCPU has sent to (vcpu) on its way? The next ACTION_NMI is that one. */
+bool machine_nmi_sent(const struct machine *m, uint32_t vcpu);
+/* Every vCPU is idle, dead or offline, and no IPI is pending, nor an NMI that was sent. */
 bool machine_finished(const struct machine *m);
 
 uint64_t machine_pc(const struct machine *m, uint32_t vcpu);

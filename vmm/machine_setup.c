@@ -168,7 +168,8 @@ void machine_digest(const struct machine *m, char digest[33])
 	XXH3_128bits_reset(state);
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		const struct machine_cpu *c = &m->cpu[i];
-		uint8_t pending[] = { c->nmi_latched, c->ipi_pending, c->dead, c->offline };
+		uint8_t pending[] = { (uint8_t)(c->nmi_latched | c->nmi_sent << 1), c->ipi_pending,
+				      c->dead, c->offline };
 		struct vcpu_state s;
 
 		vcpu_save(vm_vcpu(m->vm, i), &s);

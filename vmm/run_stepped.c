@@ -147,14 +147,17 @@ static bool decide(struct player *p, const struct action *a, struct step_report 
 	return p->ended || fire(p, a->vcpu, r->next_pc, e);
 }
 
-/* One move of (vcpu): the IPI that waits for it, else an instruction. False in (*moved): neither. */
+/* One move of (vcpu): the NMI sent to it or the IPI that waits for it, else an instruction. False in (*moved): neither. */
 static bool move_vcpu(struct player *p, uint32_t vcpu, bool hold_ipis, struct step_report *r,
 		      bool *moved, struct err *e)
 {
 	struct action ipi = { .kind = ACTION_IPI, .vcpu = (uint8_t)vcpu };
+	struct action nmi = { .kind = ACTION_NMI, .vcpu = (uint8_t)vcpu };
 	struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 
 	*moved = true;
+	if (!hold_ipis && machine_nmi_sent(p->m, vcpu))
+		return decide(p, &nmi, r, e);
 	if (!hold_ipis && machine_enabled(p->m, &ipi))
 		return decide(p, &ipi, r, e);
 	if (machine_enabled(p->m, &step))

@@ -229,7 +229,8 @@ static void say_door(struct trace_maker *k)
 	case 0:
 		break;
 	case CM_DOOR_IPI:
-		trace_remark(k, "sends IPI to vCPU");
+		trace_remark(k, "sends %s to vCPU",
+			     k->r->ipi_vector == CM_VECTOR_NMI ? "NMI" : "IPI");
 		for (uint32_t i = 0; i < CM_MAX_VCPUS; i++) {
 			if (!(k->r->ipi_mask & 1u << i))
 				continue;

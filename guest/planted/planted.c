@@ -9,6 +9,8 @@
 enum { IDLE, ASKED, AGREED, REFUSED };
 
 static uint32_t planted_state;
+static uint32_t planted_seen;
+uint64_t planted_nowhere = 0x8000c0debad00000;
 
 static void nothing(const struct cm_poke *poke, uint32_t count)
 {
@@ -47,6 +49,22 @@ static void planted_agree(struct cm_frame *frame)
 	CM_WRITE(planted_state, AGREED);
 }
 
+/* To the CPUs of (variant), the caller among them. */
+static CM_ROUTINE void planted_send(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	CM_STEP("planted.send");
+	cm_nmi(cm_protocol()->variant);
+	while (CM_READ(planted_seen) != cm_protocol()->variant)
+		cm_relax();
+}
+
+static void planted_note(struct cm_frame *frame)
+{
+	(void)frame;
+	cm_fetch_or32(&planted_seen, 1u << cm_cpu_id());
+}
+
 static CM_ROUTINE void planted_undefined(const struct cm_poke *poke, uint32_t count)
 {
 	nothing(poke, count);
@@ -62,6 +80,14 @@ static CM_ROUTINE void planted_read_null(const struct cm_poke *poke, uint32_t co
 	nothing(poke, count);
 	CM_STEP("planted.null");
 	__asm__ volatile("movl (%0), %k0" : "+r"(address));
+}
+
+/* A pointer to nowhere. */
+static CM_ROUTINE void planted_wild_store(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	CM_STEP("planted.wild");
+	CM_WRITE(*(uint32_t *)(uintptr_t)planted_nowhere, 1);
 }
 
 /* No stack to push the exception on, and none for the one after it. */
@@ -101,8 +127,14 @@ CM_PROTOCOL(planted_livelock, "asks again for ever, if NMIs refuse", .patch = pl
 CM_PROTOCOL(planted_deadlock, "waits for somebody who is not there", .patch = planted_wait);
 CM_PROTOCOL(planted_owed, "waits for an NMI, which nobody owes it", .patch = planted_wait,
 	    .nmi = planted_agree);
+CM_PROTOCOL(planted_sent, "sends NMIs and waits for them", .patch = planted_send,
+	    .nmi = planted_note, .variant = 3);
+CM_PROTOCOL(planted_sent_self, "sends itself an NMI and waits for it", .patch = planted_send,
+	    .nmi = planted_note, .variant = 1);
+CM_PROTOCOL(planted_unseen, "sends NMIs that nobody answers", .patch = planted_send, .variant = 3);
 CM_PROTOCOL(planted_crash, "executes UD2 where no site is", .patch = planted_undefined);
 CM_PROTOCOL(planted_null, "reads where nothing is", .patch = planted_read_null);
+CM_PROTOCOL(planted_wild, "stores through a wild pointer", .patch = planted_wild_store);
 CM_PROTOCOL(planted_triple_fault, "loses its IDT", .patch = planted_no_stack);
 CM_PROTOCOL(planted_borrow, "writes another vCPU's stack", .patch = planted_borrow);
 CM_PROTOCOL(planted_branch, "has an instruction that is never executed", .patch = planted_branch);

@@ -8,6 +8,7 @@
 #define XAPIC_ICR_HIGH 0x310u
 #define X2APIC_EOI     0x80bu
 #define X2APIC_ICR     0x830u
+#define ICR_NMI	       0x400u /* delivery mode; the vector is ignored */
 #define ICR_ASSERT     0x4000u
 #define ICR_BUSY       0x1000u
 
@@ -18,16 +19,18 @@ static volatile uint32_t *xapic(uint32_t reg)
 
 void cm_apic_ipi(uint32_t target, uint32_t vector)
 {
+	uint32_t what = vector == CM_VECTOR_NMI ? ICR_NMI : vector;
+
 	if (cm_control.x2apic) {
 		/* WRMSR to the ICR is not serialising (10.12.3): order the stores before it. */
 		cm_mb();
-		cm_wrmsr(X2APIC_ICR, (uint64_t)target << 32 | ICR_ASSERT | vector);
+		cm_wrmsr(X2APIC_ICR, (uint64_t)target << 32 | ICR_ASSERT | what);
 		return;
 	}
 	while (*xapic(XAPIC_ICR_LOW) & ICR_BUSY)
 		cm_pause();
 	*xapic(XAPIC_ICR_HIGH) = target << 24;
-	*xapic(XAPIC_ICR_LOW) = ICR_ASSERT | vector;
+	*xapic(XAPIC_ICR_LOW) = ICR_ASSERT | what;
 }
 
 void cm_apic_eoi(void)

@@ -118,6 +118,14 @@ static inline void cm_sync_core(void)
 			 : "cc", "memory");
 }
 
+/* The same by CPUID, which leaves NMIs masked: for NMI handlers. */
+static inline void cm_sync_core_cpuid(void)
+{
+	uint32_t a = 0, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)::"memory");
+}
+
 static inline void cm_wrmsr(uint32_t msr, uint64_t value)
 {
 	__asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))

@@ -279,6 +279,17 @@ Test(explore, the_reduction_changes_no_verdict_on_planted_faults)
 	reduces(PLANTED("crash", ", 'explore': {'nmi': {'0': 1}}"));
 	reduces(PLANTED("null", ", 'explore': {'nmi': {'0': 1}}"));
 	reduces(PLANTED("branch", ", 'explore': {'nmi': {'0': 1}}"));
+	reduces(PLANTED("sent_self", ", 'explore': {'nmi': {'0': 1}}"));
+}
+
+/* An NMI that a vCPU sends is its due, unlike one that may come. */
+Test(explore, an_nmi_that_is_sent_comes)
+{
+	kvmtest_guest("planted");
+	finds(VERDICT_SAFE, PLANTED("sent", ""));
+	finds(VERDICT_SAFE, PLANTED("sent_self", ""));
+	finds(VERDICT_SAFE, PLANTED("sent", ", 'explore': {'nmi': {'0': 1, '1': 1}}"));
+	finds(VERDICT_DEADLOCK, PLANTED("unseen", ""));
 }
 
 /*
@@ -318,6 +329,7 @@ Test(explore, planted_crashes_are_found)
 	kvmtest_guest("planted");
 	finds(VERDICT_CRASH, PLANTED("crash", ""));
 	finds(VERDICT_CRASH, PLANTED("null", ""));
+	finds(VERDICT_CRASH, PLANTED("wild", ""));
 	f = explore(1, REDUCED, PLANTED("triple_fault", ""));
 	cr_expect_eq(f.verdict, VERDICT_CRASH);
 	cr_expect_str_eq(f.observation.violation[0].text, "triple fault: the vCPU shut down");
