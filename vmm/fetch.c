@@ -490,6 +490,12 @@ static void put16(struct packer *p, uint32_t value)
 	p->used += 2;
 }
 
+bool fetch_history_too_long(const struct fetch *f)
+{
+	return fetch_now(f) - f->first >= FETCH_HISTORY_MAX &&
+	       fetch_now(f) - oldest_that_counts(f) >= FETCH_HISTORY_MAX;
+}
+
 size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max)
 {
 	uint32_t oldest = oldest_that_counts(f);

@@ -130,12 +130,19 @@ bool fetch_latch(struct fetch *f, uint32_t vcpu, uint32_t offset, uint32_t lengt
 void fetch_done(struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan);
 
 /*
+ * More versions than are followed: a vCPU that never serialises while others
+ * store for ever can fetch ever more of them, and no state would ever come back.
+ */
+#define FETCH_HISTORY_MAX 48u
+bool fetch_history_too_long(const struct fetch *f);
+
+/*
  * The history as bytes, in a form that is equal for histories with equal
  * futures: versions nobody can fetch are left out, numbers are relative to the
  * oldest kept. fetch_pack() writes at most (max) bytes and returns how many it
  * takes; fetch_unpack() wants the same ranges and configuration.
  */
-#define FETCH_PACKED_MAX (64u * 1024) /* more than any history takes */
+#define FETCH_PACKED_MAX (64u * 1024) /* for a history of FETCH_HISTORY_MAX, with room to spare */
 size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max);
 void fetch_unpack(struct fetch *f, const uint8_t *in, size_t size);
 

@@ -168,6 +168,7 @@ uint8_t *machine_pack(struct machine *m, size_t *size)
 		wipe_below(m, i, vcpu_sp(vm_vcpu(m->vm, i)));
 	w.used = header_size(m);
 	w.used += fetch_pack(&m->fetch, w.bytes + w.used, FETCH_PACKED_MAX);
+	assert(w.used <= w.room);
 	((struct packed *)(void *)w.bytes)->fetch_size = (uint32_t)(w.used - header_size(m));
 	each_range(m, add_lines, &w);
 	p = (struct packed *)(void *)w.bytes;

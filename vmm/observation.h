@@ -82,8 +82,9 @@ struct observation {
 	uint64_t transitions;
 	uint64_t executed; /* explore: decisions carried out, each state's anew */
 	uint64_t depth;
-	uint64_t memory;   /* explore: bytes the search held at most */
-	const char *bound; /* explore: which one ended it, "states", "seconds", "memory", or NULL */
+	uint64_t memory; /* explore: bytes the search held at most */
+	const char *
+		bound; /* explore: which one ended it, "states", "seconds", "memory", "history" or NULL */
 	struct coverage coverage;
 	double seconds;
 	char digest[33];   /* of the final state; stepped only, else "" */

@@ -259,6 +259,14 @@ static bool unfinished(struct search *s)
 	return atomic_load(&s->stop) && (s->violation == SEARCH_NONE || s->merged < s->now.count);
 }
 
+static bool met_own_bound(const struct search *s)
+{
+	for (size_t id = 0; id < s->graph.states.count; id++)
+		if (s->graph.states.state[id].flags & SEARCH_OVER)
+			return true;
+	return false;
+}
+
 /* Which kinds there are, and the first violation, also when it did not end the search. */
 static void look_for_kinds(struct search *s, struct search_result *r)
 {
@@ -270,7 +278,8 @@ static void look_for_kinds(struct search *s, struct search_result *r)
 		s->violation = (uint32_t)id;
 		r->kinds |= kind < 64 ? UINT64_C(1) << kind : 0;
 	}
-	r->every = s->options->every && atomic_load(&s->stop) == SEARCH_STOP_NOT;
+	r->every =
+		s->options->every && atomic_load(&s->stop) == SEARCH_STOP_NOT && !met_own_bound(s);
 }
 
 static bool judge(struct search *s, struct search_result *r)
@@ -295,6 +304,11 @@ static bool judge(struct search *s, struct search_result *r)
 				    r))
 			return false;
 		r->minimised &= !unfinished(s);
+		return true;
+	}
+	if (why == SEARCH_STOP_NOT && met_own_bound(s)) {
+		r->end = SEARCH_BOUND;
+		r->bound = "history";
 		return true;
 	}
 	if (why == SEARCH_STOP_NOT)
@@ -373,8 +387,8 @@ static bool conclude(struct search *s, struct search_result *r, struct err *e)
 {
 	if (!judge(s, r))
 		return search_no_memory(e);
-	/* All is explored, but there was no room to judge it. */
-	if (r->end == SEARCH_BOUND && !unfinished(s) && !save(s, r, e))
+	/* All is explored, but there was no room to judge it. The system's own bound will not move. */
+	if (r->end == SEARCH_BOUND && !unfinished(s) && !met_own_bound(s) && !save(s, r, e))
 		return false;
 	r->seconds = clock_now() - s->started;
 	return true;

@@ -32,6 +32,7 @@ struct search_action {
 struct search_mark {
 	bool goal;	   /* the work is done here */
 	uint8_t violation; /* 0 none; else the system's own kind */
+	bool over;	   /* beyond a bound of the system's own: not followed any further */
 };
 
 /* A state as bytes. (data) is allocated with malloc by save(), freed by the search. */
@@ -101,7 +102,8 @@ struct search_options {
 
 struct search_result {
 	enum search_end end;
-	const char *bound; /* SEARCH_BOUND: "states", "seconds", "memory" */
+	const char
+		*bound; /* SEARCH_BOUND: "states", "seconds", "memory", "history": the system's */
 	uint64_t states, transitions, depth, memory;
 	double seconds;
 	bool saved;	   /* unfinished, and the checkpoint says how to go on */

@@ -241,7 +241,7 @@ static bool state_is_sound(const struct search_graph *g, const struct search_sta
 	size_t id = g->states.count;
 	uint32_t before = id > 1 ? g->states.state[id - 1].parent : 0;
 
-	if (state->flags & ~SEARCH_GOAL || state->action >= SEARCH_ACTIONS_MAX ||
+	if (state->flags & ~(SEARCH_GOAL | SEARCH_OVER) || state->action >= SEARCH_ACTIONS_MAX ||
 	    search_visited_find(&g->states, state->hash) != SEARCH_NONE)
 		return false;
 	if (!id)

@@ -101,7 +101,7 @@ static bool move(struct search_worker *w, uint32_t from, uint32_t n, const struc
 	if (!w->system->apply(w->system->self, a, &mark, e))
 		return false;
 	state.violation = mark.violation;
-	state.flags = mark.goal ? SEARCH_GOAL : 0;
+	state.flags = (uint8_t)((mark.goal ? SEARCH_GOAL : 0) | (mark.over ? SEARCH_OVER : 0));
 	edge += w->edges++;
 	*edge = (struct search_edge){
 		.process = a->process, .lane = a->lane, .owed = a->owed, .costly = a->costly
@@ -134,8 +134,8 @@ static bool expand(struct search_worker *w, uint32_t id, struct err *e)
 	if (!row)
 		return search_no_memory(e);
 	w->row = row;
-	/* Nor here, where a search for every violation comes by one. */
-	if (s->graph.states.state[id].violation) {
+	/* Nor here, where a search for every violation comes by one, or the system's bound was met. */
+	if (s->graph.states.state[id].violation || s->graph.states.state[id].flags & SEARCH_OVER) {
 		row[w->rows++] = (struct search_row){ id, 0 };
 		return true;
 	}

@@ -370,6 +370,32 @@ Test(search, violation_at_the_start)
 	search_fini(&r);
 }
 
+/* 0 -> 1 -> 2, where 1 is beyond what the system can follow: 2 is never seen, nothing is judged. */
+Test(search, a_bound_of_the_systems_own)
+{
+	struct toy_graph graph = {
+		.count = 3,
+		.state = { { .moves = 1, .to = { 1 }, .owed = { true } },
+			   { .moves = 1, .to = { 2 }, .owed = { true }, .over = true },
+			   { .violation = 4 } },
+	};
+	struct search_result r;
+	struct toy t;
+	struct err e;
+
+	toy_init(&t, &toy_explicit, 0, 0);
+	t.graph = &graph;
+	cr_assert(toy_search(&t, 2, NULL, &r, &e));
+	cr_expect_eq(r.end, SEARCH_BOUND);
+	cr_expect_str_eq(r.bound, "history");
+	cr_expect(r.states == 2 && !r.violation && !r.deadlock && !r.livelock);
+	search_fini(&r);
+	graph.state[1].over = false;
+	cr_assert(toy_search(&t, 2, NULL, &r, &e));
+	cr_expect_eq(r.end, SEARCH_VIOLATION);
+	search_fini(&r);
+}
+
 Test(search, follow_refuses)
 {
 	uint32_t moves[] = { 0, 1, 2 };

@@ -320,7 +320,9 @@ static void explicit_apply(const struct toy *t, uint8_t *s, uint64_t code)
 
 static struct search_mark explicit_mark(const struct toy *t, const uint8_t *s)
 {
-	return (struct search_mark){ t->graph->state[s[0]].goal, t->graph->state[s[0]].violation };
+	return (struct search_mark){ .goal = t->graph->state[s[0]].goal,
+				     .violation = t->graph->state[s[0]].violation,
+				     .over = t->graph->state[s[0]].over };
 }
 
 const struct toy_kind toy_explicit = { "explicit", explicit_enabled, explicit_apply,

@@ -43,6 +43,7 @@ struct toy_graph {
 		uint8_t lane[TOY_GRAPH_MOVES];
 		bool owed[TOY_GRAPH_MOVES], costly[TOY_GRAPH_MOVES], goal;
 		uint8_t violation;
+		bool over;
 	} state[TOY_GRAPH_STATES];
 };
 
