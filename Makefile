@@ -54,6 +54,10 @@ ARCHIVES    = elf z jansson capstone xxhash c
 STATIC     ?= $(if $(filter-out /%,$(foreach l,$(ARCHIVES),$(shell $(CC) -print-file-name=lib$(l).a))),,1)
 PROGRAM_LD  = $(if $(STATIC),-static $(LDLIBS) $(ARCHIVES:%=-l%) -lm -pthread,$(HOST_LIBS))
 
+# `bench` runs the guest's loop in a host thread too, at the guest's addresses: the program and the
+# heap behind it, which is placed at random within 1 GiB of it, must not be there.
+ABOVE_GUEST := -no-pie -Wl,-Ttext-segment=0x40000000
+
 HOST_SRC := $(sort $(wildcard vmm/*.c vmm/arch/$(HOST_ARCH)/*.c))
 TEST_SRC := $(sort $(wildcard vmm/tests/*.c))
 FUZZ_SRC := $(sort $(wildcard vmm/fuzz/fuzz_*.c))
@@ -64,7 +68,7 @@ LIB_OBJ  := $(filter-out $(B)/host/vmm/main.o,$(HOST_OBJ))
 
 $(B)/crossmod: $(HOST_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -no-pie -o $@ $^ $(PROGRAM_LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ABOVE_GUEST) -o $@ $^ $(PROGRAM_LD)
 
 $(B)/host/%.o: %.c Makefile
 	$(call say,CC,$<)
@@ -139,7 +143,7 @@ demo: all
 # Criterion 2.4.1 crashes on parameterised tests in PIE programs, hence -no-pie.
 $(B)/test: $(LIB_OBJ) $(TEST_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -no-pie -o $@ $^ $(HOST_LIBS) -lcriterion
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ABOVE_GUEST) -o $@ $^ $(HOST_LIBS) -lcriterion
 
 # The planted faults are routines outside the tree's protocols, built as a user's are.
 unit: $(B)/test $(GUESTS)
