@@ -139,8 +139,7 @@ static uint8_t *map_at(uint64_t address, size_t size, struct err *e)
 		return at;
 	if (at != MAP_FAILED)
 		munmap(at, size); /* a kernel before 4.17 takes the address for a hint */
-	err_set(e, ERR_UNSUPPORTED,
-		"the guest's address %#llx is taken in this process: %s",
+	err_set(e, ERR_UNSUPPORTED, "the guest's address %#llx is taken in this process: %s",
 		(unsigned long long)address, strerror(at == MAP_FAILED ? errno : EEXIST));
 	return NULL;
 }
