@@ -27,7 +27,7 @@ bool cm_emulation_of(const uint8_t *bytes, uint32_t length, struct cm_emulation 
 	} else if (bytes[0] == OP_CALL || bytes[0] == OP_JMP32) {
 		e->displacement = signed32(bytes + 1);
 	} else if (bytes[0] == OP_JMP8 || (bytes[0] & 0xf0) == OP_JCC8) {
-		e->displacement = (int8_t)bytes[1];
+		e->displacement = (int32_t)(bytes[1] ^ 0x80u) - 0x80; /* sign-extended */
 	} else if (bytes[0] == 0x66 && bytes[1] == 0x90) {
 		e->opcode = OP_JMP8;
 	} else if (bytes[0] == 0x0f && bytes[1] == 0x1f) {
