@@ -11,6 +11,7 @@
 struct search {
 	const struct image *image;
 	struct scenario certified; /* exhausted: the three-sync protocol */
+	struct scenario large;	   /* the same with an NMI: wide enough for two workers */
 	struct scenario small;	   /* small enough without reduction */
 	void *steps;		   /* the bare stepping loop's */
 };
@@ -23,11 +24,12 @@ static void search_end(void *state)
 		bench_steps_end(s->steps);
 	scenario_fini(&s->certified);
 	scenario_fini(&s->small);
+	scenario_fini(&s->large);
 	free(s);
 }
 
 static bool parse(struct scenario *s, const struct image *image, const char *protocol,
-		  const char *model, struct err *e)
+		  const char *model, const char *nmis, struct err *e)
 {
 	char text[512];
 
@@ -35,8 +37,8 @@ static bool parse(struct scenario *s, const struct image *image, const char *pro
 		 "{\"why\":\"bench\",\"protocol\":\"%s\",\"method\":\"explore\","
 		 "\"executors\":{\"calls\":2},"
 		 "\"sites\":[{\"site\":\"nop5_jmp5\",\"at\":\"cross-line\"}],"
-		 "\"fetch\":{\"model\":\"%s\"},\"expect\":\"safe\"}",
-		 protocol, model);
+		 "\"fetch\":{\"model\":\"%s\"},\"explore\":{\"nmi\":{%s}},\"expect\":\"safe\"}",
+		 protocol, model, nmis);
 	return scenario_parse(s, "bench", text, strlen(text), image, e);
 }
 
@@ -49,8 +51,9 @@ static void *search_begin(const struct bench_env *env, struct err *e)
 		return NULL;
 	}
 	s->image = env->image;
-	if (parse(&s->certified, env->image, "int3_fixup_a0", "stale", e) &&
-	    parse(&s->small, env->image, "naive", "sc", e))
+	if (parse(&s->certified, env->image, "int3_fixup_a0", "stale", "", e) &&
+	    parse(&s->large, env->image, "int3_fixup_a0", "stale", "\"1\":1", e) &&
+	    parse(&s->small, env->image, "naive", "sc", "", e))
 		s->steps = bench_steps_begin(env, e);
 	if (s->steps)
 		return s;
@@ -104,7 +107,7 @@ static bool whole_search(void *state, uint32_t jobs, struct bench_tally *t, stru
 	struct search *s = state;
 	struct observation o;
 
-	if (!search(s, &s->certified, jobs, &o, e))
+	if (!search(s, &s->large, jobs, &o, e))
 		return false;
 	t->amount += 1;
 	t->seconds += o.seconds;
