@@ -172,6 +172,12 @@ static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
 void cm_relax(void);
 
 /*
+ * The other user of INT3: a probe on every site whose old form is one, there all
+ * the time. True: it was its breakpoint, and execution goes on behind the site.
+ */
+bool cm_foreign_probe(struct cm_frame *frame);
+
+/*
  * Execute every site once, here, judged as anybody's execution is: what a
  * routine's own path does that is patchable code. Not at CPL3.
  */

@@ -69,6 +69,19 @@ static void unclaimed(struct cm_cpu *cpu, struct cm_frame *f)
 		cm_door(CM_DOOR_CRASH);
 }
 
+bool cm_foreign_probe(struct cm_frame *frame)
+{
+	for (uint32_t i = 0; i < cm_control.sites; i++) {
+		const struct cm_site *site = &cm_control.site[i];
+
+		if (site->old_bytes[0] == CM_INT3 && site->text == cm_trap_address(frame)) {
+			frame->ip = site->resume;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void nmi(struct cm_cpu *cpu, struct cm_frame *f)
 {
 	cm_counts[cpu->id].nmis++;

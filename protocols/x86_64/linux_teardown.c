@@ -113,24 +113,10 @@ static bool linux_teardown_int3(struct cm_frame *frame)
 	return entry;
 }
 
-/* The other user of INT3: a probe on every site whose old form is one, there all the time. */
-static bool probe_int3(struct cm_frame *frame)
-{
-	for (uint32_t i = 0; i < cm_control.sites; i++) {
-		const struct cm_site *site = &cm_control.site[i];
-
-		if (site->old_bytes[0] == CM_INT3 && site->text == cm_trap_address(frame)) {
-			frame->ip = site->resume;
-			return true;
-		}
-	}
-	return false;
-}
-
 static CM_ROUTINE bool linux_teardown_trapped(struct cm_frame *frame)
 {
 	CM_STEP("linux_teardown.trapped");
-	return frame->vector == 3 && (linux_teardown_int3(frame) || probe_int3(frame));
+	return frame->vector == 3 && (linux_teardown_int3(frame) || cm_foreign_probe(frame));
 }
 
 /* ---- the patcher ------------------------------------------------------------ */
