@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmtest.c - the tests' handle on a real machine. Decides nothing about what is right. */
 #include "kvmtest.h"
+#include "machine_state.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -274,4 +275,13 @@ struct frame *rig_frame(const struct rig *r, uint32_t vcpu)
 	cr_assert(at <= memory->image_size - sizeof(struct frame),
 		  "the stack of vCPU %u is not in the image", vcpu);
 	return (struct frame *)(void *)(memory->image + at);
+}
+
+struct packed_state rig_pack(struct rig *r)
+{
+	struct packed_state p;
+
+	p.bytes = machine_pack(r->machine, &p.size);
+	cr_assert(p.bytes);
+	return p;
 }

@@ -77,6 +77,13 @@ void rig_replay(struct rig *r, const struct schedule *given);
 /* Step (vcpu), standing in site0, its fetch taking for byte i of the site new if bit i of (mask). */
 struct step_report rig_step_mixed(struct rig *r, uint32_t vcpu, uint32_t mask);
 
+/* machine_pack(), which must work; (bytes) is the caller's. */
+struct packed_state {
+	uint8_t *bytes;
+	size_t size;
+};
+struct packed_state rig_pack(struct rig *r);
+
 /* What the processor and a vector stub pushed; (vcpu) stands at cm_vector_common. */
 struct frame {
 	uint64_t vector, error, ip, cs, flags, sp, ss;

@@ -16,20 +16,6 @@
 TestSuite(machine_state, .init = kvmtest_needs_kvm, .timeout = 60);
 TestSuite(explore, .init = kvmtest_needs_kvm, .timeout = 120);
 
-struct packed_state {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static struct packed_state pack(struct rig *r)
-{
-	struct packed_state p;
-
-	p.bytes = machine_pack(r->machine, &p.size);
-	cr_assert(p.bytes);
-	return p;
-}
-
 static bool equal(const struct packed_state *a, const struct packed_state *b)
 {
 	return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size);
@@ -115,17 +101,17 @@ static void comes_back(int cpl, const char *model, uint32_t seed)
 	rig_set_up(&r, SHAPE, cpl, model);
 	cr_assert(machine_state_begin(r.machine, NULL));
 	wander(&r, &seed, taken, 300);
-	there = pack(&r);
+	there = rig_pack(&r);
 	n = wander(&r, &seed, taken, 300);
-	after = pack(&r);
+	after = rig_pack(&r);
 	machine_unpack(r.machine, there.bytes, there.size);
-	again = pack(&r);
+	again = rig_pack(&r);
 	cr_expect(equal(&there, &again), "%s cpl %d: unpacking and packing changes the state",
 		  model, cpl);
 	free(again.bytes);
 	for (uint32_t i = 0; i < n; i++)
 		take(&r, &taken[i]);
-	again = pack(&r);
+	again = rig_pack(&r);
 	cr_expect(equal(&after, &again), "%s cpl %d: the same %u decisions lead elsewhere", model,
 		  cpl, n);
 	free(there.bytes);
@@ -155,18 +141,18 @@ Test(machine_state, equal_states_are_equal_bytes)
 		rig_do(&r, ACTION_STEP, 0);
 	for (int i = 0; i < 10; i++)
 		rig_do(&r, ACTION_STEP, 1);
-	one = pack(&r);
+	one = rig_pack(&r);
 	rig_reset(&r);
 	cr_assert(machine_state_begin(r.machine, NULL));
 	for (int i = 0; i < 10; i++) {
 		rig_do(&r, ACTION_STEP, 1);
 		rig_do(&r, ACTION_STEP, 0);
 	}
-	other = pack(&r);
+	other = rig_pack(&r);
 	cr_expect(equal(&one, &other));
 	rig_do(&r, ACTION_STEP, 1);
 	free(other.bytes);
-	other = pack(&r);
+	other = rig_pack(&r);
 	cr_expect_not(equal(&one, &other));
 	free(one.bytes);
 	free(other.bytes);

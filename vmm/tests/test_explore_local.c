@@ -14,20 +14,6 @@
 
 TestSuite(explore_local, .init = kvmtest_needs_kvm, .timeout = 60);
 
-struct packed_state {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static struct packed_state pack(struct rig *r)
-{
-	struct packed_state p;
-
-	p.bytes = machine_pack(r->machine, &p.size);
-	cr_assert(p.bytes);
-	return p;
-}
-
 /* The path that ends where (vcpu) stands. */
 static const struct path *path_taken(const struct rig *r, uint32_t vcpu, const struct stretch *s)
 {
@@ -42,7 +28,7 @@ static const struct path *path_taken(const struct rig *r, uint32_t vcpu, const s
 /* From here on, once in one go and once step by step; the number of instructions. */
 static uint32_t compare(struct rig *r, uint32_t vcpu, const struct stretch *s)
 {
-	struct packed_state here = pack(r), there, again;
+	struct packed_state here = rig_pack(r), there, again;
 	uint64_t stop[VCPU_STOPS_MAX];
 	const struct path *p;
 	struct step_report report;
@@ -53,7 +39,7 @@ static uint32_t compare(struct rig *r, uint32_t vcpu, const struct stretch *s)
 	if (!machine_run(r->machine, vcpu, stop, s->paths, &report, &e))
 		kvmtest_skip_or_fail(&e);
 	p = path_taken(r, vcpu, s);
-	there = pack(r);
+	there = rig_pack(r);
 	machine_unpack(r->machine, here.bytes, here.size);
 	for (uint32_t i = 0; i < p->count; i++) {
 		cr_assert_eq(machine_pc(r->machine, vcpu), p->pc[i], "instruction %u of %u", i,
@@ -61,7 +47,7 @@ static uint32_t compare(struct rig *r, uint32_t vcpu, const struct stretch *s)
 		rig_do(r, ACTION_STEP, vcpu);
 	}
 	machine_forget(r->machine);
-	again = pack(r);
+	again = rig_pack(r);
 	cr_assert(there.size == again.size && !memcmp(there.bytes, again.bytes, there.size),
 		  "another state behind %u instructions from %#llx", p->count,
 		  (unsigned long long)p->pc[0]);
