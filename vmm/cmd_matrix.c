@@ -46,6 +46,31 @@ static bool parse_vcpus(const char *text, uint32_t *mask, struct err *e)
 	}
 }
 
+/* --nmi none, E, P, each: the rows wanted, as a mask. */
+static bool parse_nmis(const struct options *o, uint32_t *mask, struct err *e)
+{
+	static const char *const words[MATRIX_NMIS] = {
+		[MATRIX_NMI_NONE] = "none",
+		[MATRIX_NMI_E] = "E",
+		[MATRIX_NMI_P] = "P",
+		[MATRIX_NMI_EACH] = "each",
+	};
+
+	*mask = 0;
+	for (int i = 0; i < o->nnmi; i++) {
+		uint32_t row = 0;
+
+		while (row < MATRIX_NMIS && strcmp(words[row], o->nmi[i]))
+			row++;
+		if (row == MATRIX_NMIS)
+			return err_set(e, ERR_INPUT,
+				       "--nmi %s: for matrix it must be none, E, P or each",
+				       o->nmi[i]);
+		*mask |= 1u << row;
+	}
+	return true;
+}
+
 static bool choose(const struct options *o, struct matrix_choice *c, struct err *e)
 {
 	struct fetch_config fetch = { .chunk = 1 };
@@ -55,7 +80,8 @@ static bool choose(const struct options *o, struct matrix_choice *c, struct err 
 		.nmis = o->quick ? 1u << MATRIX_NMI_NONE : ALL_NMIS,
 		.models = ALL_MODELS,
 	};
-	if (o->vcpus && !parse_vcpus(o->vcpus, &c->vcpus, e))
+	if ((o->vcpus && !parse_vcpus(o->vcpus, &c->vcpus, e)) ||
+	    (o->nnmi && !parse_nmis(o, &c->nmis, e)))
 		return false;
 	if (o->fetch) {
 		if (!cmd_parse_fetch(&fetch, o->fetch, e))
