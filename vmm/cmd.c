@@ -40,11 +40,11 @@ static void default_image(char *buf, size_t size)
 	slash = strrchr(self, '/');
 	if (slash) {
 		*slash = '\0';
-		snprintf(buf, size, "%s/guest-x86_64.elf", self);
+		snprintf(buf, size, "%s/guest-" GUEST_ISA ".elf", self);
 		if (!access(buf, R_OK))
 			return;
 	}
-	snprintf(buf, size, "%s/guest-x86_64.elf", CROSSMOD_LIBDIR);
+	snprintf(buf, size, "%s/guest-" GUEST_ISA ".elf", CROSSMOD_LIBDIR);
 }
 
 bool cmd_load_image(struct image *img, const struct options *o, struct err *e)
