@@ -132,7 +132,7 @@ static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
 	}
 }
 
-static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
+static void rang(struct machine *m, uint32_t vcpu, uint64_t argument, struct step_report *r)
 {
 	struct cm_cpu *mailbox = setup_mailbox(m->vm, m->image, vcpu);
 	char text[96];
@@ -151,6 +151,10 @@ static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 		snprintf(m->observation->suspect, sizeof(m->observation->suspect),
 			 "vCPU %u: guest self-check, line %u", vcpu, mailbox->assert_line);
 		m->cpu[vcpu].dead = true;
+		break;
+	case CM_DOOR_ATOMIC:
+		if (!setup_atomic(m->vm, argument))
+			crash(m, vcpu, r, "asked for an atomic operation outside the image");
 		break;
 	case CM_DOOR_ROLE: /* of a vCPU that came online late */
 	case CM_DOOR_DONE:
@@ -175,7 +179,7 @@ static bool came_back(struct machine *m, uint32_t vcpu, const struct vcpu_exit *
 		return true;
 	case EXIT_DOOR:
 		r->door = x->door;
-		rang(m, vcpu, r);
+		rang(m, vcpu, x->argument, r);
 		return true;
 	case EXIT_SHUTDOWN:
 		crash(m, vcpu, r, "triple fault: the vCPU shut down");

@@ -49,11 +49,17 @@ static void show(struct machine *m, uint32_t vcpu, uint32_t offset, uint32_t ver
 
 	for (uint32_t i = 0; i < f->nranges; i++) {
 		const struct fetch_range *r = &f->range[i];
+		uint32_t in_text = (uint32_t)(r->address - CM_TEXT_BASE), first = r->length, count = 0;
 
-		for (uint32_t k = 0; k < r->length; k++)
-			if (f->chunk_of[r->offset + k] == f->chunk_of[offset])
-				m->memory->view[vcpu][r->address - CM_TEXT_BASE + k] =
-					window[r->offset + k];
+		for (uint32_t k = 0; k < r->length; k++) {
+			if (f->chunk_of[r->offset + k] != f->chunk_of[offset])
+				continue;
+			m->memory->view[vcpu][in_text + k] = window[r->offset + k];
+			first = k < first ? k : first;
+			count++;
+		}
+		if (count)
+			vm_text_changed(m->vm, vcpu, in_text + first, count);
 	}
 }
 

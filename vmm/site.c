@@ -38,6 +38,8 @@ void site_place(struct site *s, const struct image_site *kind, uint32_t index, u
 		.value_old = r->value_old,
 		.value_new = r->value_new,
 		.length = r->length,
+		.isa = (uint16_t)r->isa,
+		.lead = r->isa == CM_ISA_X86_64 ? 0 : (uint16_t)r->site_offset,
 	};
 	memcpy(s->placed.old_bytes, r->old_bytes, CM_MAX_SITE_LEN);
 	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
