@@ -112,6 +112,10 @@ port() {
 	echo "-chardev $2,id=cm.$1,path=$job/$1 -device virtserialport,chardev=cm.$1,name=cm.$1"
 }
 
+# What of the kernel's own start can be left out: the mitigations make every exit to user space
+# several times as expensive under the emulator.
+quiet="quiet panic=-1 mitigations=off kpti=off nokaslr audit=0 lsm= cryptomgr.notests"
+
 # The words of the machine, split here on purpose. `timeout` puts it into a process group of its
 # own, which the terminal's Ctrl-C does not reach.
 # shellcheck disable=SC2046,SC2086
@@ -119,7 +123,7 @@ timeout -k 5 "$seconds" "$qemu" $machine -accel tcg -smp "$cpus" -m "$memory" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-serial "file:$job/console" \
 	-kernel "$hosts/$arch/kernel" -initrd "$hosts/$arch/initrd" \
-	-append "console=$console quiet panic=-1 mitigations=off kpti=off crossmod.job=$job" \
+	-append "console=$console $quiet crossmod.job=$job" \
 	-fsdev local,id=host,path=/,security_model=none,multidevs=remap \
 	-device virtio-9p-pci,fsdev=host,mount_tag=host \
 	-device virtio-serial-pci \
