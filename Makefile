@@ -34,7 +34,7 @@ all: # the default goal; what it needs is below
 ifeq ($(origin CC),default)
 CC := $(CROSS:%=%-linux-gnu-)gcc
 endif
-SYSROOT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crossmod/sysroot-arm64
+SYSROOT ?= build-hosts/sysroot-arm64
 PKGS   := libelf jansson capstone libxxhash
 WARN   := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow \
 	  -Wpointer-arith -Wwrite-strings -Wundef $(if $(WERROR),-Werror)
