@@ -11,6 +11,7 @@
 static const struct insn_isa *const isas[] = {
 	[CM_ISA_X86_64] = &insn_isa_x86,
 	[CM_ISA_A64] = &insn_isa_a64,
+	[CM_ISA_T32] = &insn_isa_t32,
 };
 #define ISAS (sizeof(isas) / sizeof(isas[0]))
 
@@ -37,7 +38,7 @@ bool insn_init(struct insn_decoder *d, enum cm_isa isa, struct err *e)
 	memset(d, 0, sizeof(*d));
 	if ((unsigned int)isa >= ISAS || !isas[isa])
 		return err_set(e, ERR_UNSUPPORTED,
-			       "decoding instructions of ISA %u: x86_64 and A64 only",
+			       "decoding instructions of ISA %u: x86_64, A64 and T32 only",
 			       (unsigned int)isa);
 	d->isa = isas[isa];
 	if (open_handle(&d->plain, &d->insn, d->isa, false, e) &&

@@ -3,8 +3,8 @@
  * insn.h - what the bytes of one instruction mean to the machine: its length,
  * whether it synchronises, what it reaches, where it leads, and its text.
  *
- * One file per instruction set stands behind it (insn_x86.c, insn_a64.c),
- * and Capstone behind these. Pure: bytes in, answers out; it knows
+ * One file per instruction set stands behind it (insn_x86.c, insn_a64.c,
+ * insn_t32.c), and Capstone behind these. Pure: bytes in, answers out; it knows
  * no guest, no vCPU and no fetch model. A class is what the bytes alone say;
  * what depends on a register or on the scenario's knobs is a class of its own,
  * and an instruction that faults instead of retiring did not do what its class
@@ -75,7 +75,7 @@ struct insn_decoder {
 };
 
 /*
- * Start decoding (isa): x86_64 or A64. ERR_UNSUPPORTED for another,
+ * Start decoding (isa): x86_64, A64 or T32. ERR_UNSUPPORTED for another,
  * ERR_HOST when Capstone does not start; (d) then holds nothing.
  * insn_fini() frees, and is safe on a zeroed struct. Not for two threads at once.
  */

@@ -27,7 +27,7 @@ struct insn_isa {
 	const char *(*own_text)(const uint8_t *bytes, size_t size, char *buf, size_t bufsize);
 };
 
-extern const struct insn_isa insn_isa_x86, insn_isa_a64;
+extern const struct insn_isa insn_isa_x86, insn_isa_a64, insn_isa_t32;
 
 /* Capstone's answer, in d->insn and with operands in d->detail; false when it knows none. */
 bool insn_plain(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64_t address);

@@ -285,8 +285,7 @@ Test(insn, operand_size)
 
 Test(insn, other_isas)
 {
-	static const enum cm_isa isas[] = { CM_ISA_T32, CM_ISA_A32, (enum cm_isa)0,
-					    (enum cm_isa)5 };
+	static const enum cm_isa isas[] = { CM_ISA_A32, (enum cm_isa)0, (enum cm_isa)5 };
 
 	for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++) {
 		struct insn_decoder d;
