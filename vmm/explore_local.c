@@ -11,7 +11,6 @@
 #define STACKS	     ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
 #define CALLS_MAX    16u
 #define STACK_MARGIN 1024 /* a stretch that may leave its stack is none */
-#define RSP	     4u
 
 struct local {
 	struct machine *m;
@@ -132,7 +131,7 @@ static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
 	if (a->base != INSN_NO_REGISTER)
 		address += vcpu_register(v, a->base);
 	if (a->index != INSN_NO_REGISTER)
-		address += vcpu_register(v, a->index) * a->scale;
+		address += insn_index(a, vcpu_register(v, a->index));
 	return address + (a->segment ? vcpu_segment_base(v) : 0);
 }
 
@@ -161,7 +160,7 @@ struct walk {
 	uint64_t path[STRETCH_MAX]; /* come along so far */
 	uint32_t count;
 	int64_t stack;		  /* the stack pointer, relative to now */
-	uint16_t written;	  /* registers whose value is not that of now any more */
+	uint32_t written;	  /* registers whose value is not that of now any more */
 	uint64_t back[CALLS_MAX]; /* return addresses of the calls in the stretch */
 	uint32_t calls;
 	bool wrote_above; /* on the stack, where return addresses of before may lie */
@@ -190,29 +189,39 @@ static bool is_simple(const struct walk *w, const struct insn_access *a)
 /* Local, whatever was computed since the start of the walk. */
 static bool is_local_here(struct walk *w, const struct insn_access *a)
 {
+	uint8_t sp = insn_stack_pointer(&w->l->m->decoder);
 	bool ignored = false;
 	uint64_t address;
 
 	if (a->reach == REACH_OWN)
 		return true;
-	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == RSP)
+	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == sp)
 		return false;
-	address = effective(w->v, a) + (a->base == RSP ? (uint64_t)w->stack : 0);
+	address = effective(w->v, a) + (a->base == sp ? (uint64_t)w->stack : 0);
 	w->wrote_above |= a->write && in_range(address, vcpu_sp(w->v), STACKS);
 	return is_private(w->l, w->vcpu, address, a->write, &ignored);
 }
 
-/* The word a RET that belongs to no call of the stretch will find: not written since. */
-static bool return_address(const struct walk *w, uint64_t *address)
+/* What a return that belongs to no call of the stretch will find: not written since. */
+static bool return_address(const struct walk *w, const struct insn_access *a, uint64_t *address)
 {
-	uint64_t at = vcpu_sp(w->v) + (uint64_t)w->stack;
+	int64_t above = w->stack + a->return_at;
+	uint64_t at = vcpu_sp(w->v) + (uint64_t)above;
 	uint64_t low, high;
 
-	if (w->stack < 0 || w->wrote_above || !stays_on_stack(w, w->stack))
-		return false;
-	low = machine_read32(w->l->m, at);
-	high = machine_read32(w->l->m, at + 4);
-	*address = high << 32 | low;
+	if (a->link != INSN_NO_REGISTER) {
+		if (!is_known(w, a->link))
+			return false;
+		*address = vcpu_register(w->v, a->link);
+	} else {
+		if (w->stack < 0 || w->wrote_above || !stays_on_stack(w, above))
+			return false;
+		low = machine_read32(w->l->m, at);
+		high = a->return_size == 8 ? machine_read32(w->l->m, at + 4) : 0;
+		*address = high << 32 | low;
+	}
+	if (a->return_size == 4)
+		*address &= ~(uint64_t)1;
 	return access_at(w->l, *address)->reach != REACH_OTHER;
 }
 
@@ -236,7 +245,7 @@ static bool follow(struct walk *w, const struct insn_access *a)
 	case FLOW_RETURN:
 		if (w->calls)
 			next = w->back[--w->calls];
-		else if (!return_address(w, &next))
+		else if (!return_address(w, a, &next))
 			return false;
 		break;
 	case FLOW_BRANCH:

@@ -225,7 +225,7 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 {
 	switch (insn->class) {
 	case INSN_SYNC:
-	case INSN_IRET:
+	case INSN_EVENT_RETURN:
 		return true;
 	case INSN_MFENCE:
 		return m->scenario->fetch.mfence_syncs;
@@ -273,7 +273,7 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	}
 	if (!came_back(m, a->vcpu, &x, r, e))
 		return false;
-	if (x.kind == EXIT_DELIVERED || insn.class == INSN_IRET)
+	if (x.kind == EXIT_DELIVERED || insn.class == INSN_EVENT_RETURN)
 		machine_stack_moved(m, a->vcpu, sp, x.kind != EXIT_DELIVERED);
 	if (x.kind == EXIT_STEPPED && synchronises(m, &insn, counter)) {
 		fetch_synchronised(&m->fetch, a->vcpu);

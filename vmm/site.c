@@ -96,7 +96,7 @@ enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t 
 		return FORM_OLD;
 	if (matches(p->new_bytes, p->length, d, (uint32_t)offset, bytes, length))
 		return FORM_NEW;
-	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_INT3)
+	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_BREAKPOINT)
 		return FORM_BREAKPOINT;
 	return FORM_TORN;
 }
@@ -108,9 +108,9 @@ const char *site_form_name(enum site_form form)
 	return names[form];
 }
 
-static bool undefined(const uint8_t *bytes, uint32_t size, struct insn insn)
+static bool undefined(struct insn insn)
 {
-	return !insn.length || (size >= 2 && !memcmp(bytes, "\x0f\x0b", 2));
+	return !insn.length || insn.class == INSN_UNDEFINED;
 }
 
 /* Can (mix) fault at (offset)? At its first undefined instruction, or at a later one it reaches. */
@@ -122,7 +122,7 @@ static bool faults_at(const struct site *s, struct insn_decoder *d, const uint8_
 	while (at < length) {
 		struct insn i = insn_decode(d, mix + at, length - at, s->placed.text + at);
 
-		if (undefined(mix + at, length - at, i))
+		if (undefined(i))
 			return at == offset;
 		if (at && at == offset)
 			return true;
