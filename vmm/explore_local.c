@@ -105,7 +105,8 @@ static bool is_private(const struct local *l, uint32_t vcpu, uint64_t address, b
 	       is_read_only(l->m->image, address);
 }
 
-static const struct insn_access *access_at(struct local *l, uint64_t pc)
+/* Of code of (isa): an address of the image is only ever executed as one. */
+static const struct insn_access *access_of(struct local *l, uint64_t pc, uint32_t isa)
 {
 	static const struct insn_access outside = { .reach = REACH_OTHER };
 	const struct image *img = l->m->image;
@@ -117,10 +118,17 @@ static const struct insn_access *access_at(struct local *l, uint64_t pc)
 	if (!l->known[offset]) {
 		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
 								     INSN_LENGTH_MAX;
-		l->access[offset] = insn_access(&l->m->decoder, img->memory + offset, size, pc);
+		l->access[offset] = insn_access(machine_decoder(l->m, isa), img->memory + offset, size,
+						 pc);
 		l->known[offset] = true;
 	}
 	return &l->access[offset];
+}
+
+/* Of the kernel's, where stretches are. */
+static const struct insn_access *access_at(struct local *l, uint64_t pc)
+{
+	return access_of(l, pc, l->m->image->abi.isa);
 }
 
 /* With the registers as they are now. */
@@ -142,7 +150,7 @@ bool local_is(struct local *l, uint32_t vcpu)
 
 	if (machine_at_site(l->m, vcpu))
 		return false;
-	a = access_at(l, vcpu_pc(v));
+	a = access_of(l, vcpu_pc(v), vcpu_isa(v));
 	if (a->reach != REACH_MEMORY)
 		return a->reach == REACH_OWN;
 	return is_private(l, vcpu, effective(v, a), a->write, &l->unsound);
@@ -184,6 +192,18 @@ static bool is_simple(const struct walk *w, const struct insn_access *a)
 {
 	return a->reach != REACH_OTHER && !a->repeats && a->stack_known && a->flow != FLOW_OTHER &&
 	       stays_on_stack(w, w->stack + a->stack);
+}
+
+/* Image or alias: what is elsewhere faults, or is a doorbell. */
+static bool is_memory(const struct walk *w, const struct insn_access *a)
+{
+	uint64_t address;
+
+	if (a->reach != REACH_MEMORY)
+		return true;
+	address = effective(w->v, a);
+	return in_range(address, CM_IMAGE_BASE, w->l->m->image->memory_size) ||
+	       in_range(address, CM_ALIAS_BASE, CM_TEXT_SIZE);
 }
 
 /* Local, whatever was computed since the start of the walk. */
@@ -286,7 +306,8 @@ static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 		const struct insn_access *a = access_at(w->l, w->pc);
 		struct walk taken;
 
-		if (!is_simple(w, a) || (!(w->any && !w->count) && !is_local_here(w, a)) ||
+		if (!is_simple(w, a) || (w->any && !w->count && !is_memory(w, a)) ||
+		    (!(w->any && !w->count) && !is_local_here(w, a)) ||
 		    (a->flow == FLOW_BRANCH && leaves < 2))
 			break;
 		w->path[w->count] = w->pc;

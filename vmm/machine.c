@@ -12,6 +12,11 @@ static struct vcpu *vcpu_of(const struct machine *m, uint32_t id)
 	return vm_vcpu(m->vm, id);
 }
 
+struct insn_decoder *machine_decoder(struct machine *m, uint32_t isa)
+{
+	return isa == CM_ISA_T32 ? &m->narrow : &m->decoder;
+}
+
 uint64_t machine_pc(const struct machine *m, uint32_t vcpu)
 {
 	return vcpu_pc(vcpu_of(m, vcpu));
@@ -105,7 +110,8 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 		struct violation v = { 0 };
 
 		if (c->events < CM_MAX_EVENTS) {
-			site_judge(m->site, m->scenario->nsites, &m->decoder, m->image,
+			site_judge(m->site, m->scenario->nsites,
+				   machine_decoder(m, m->site[0].placed.isa), m->image,
 				   &counts->event[c->events], c->torn ? &c->mixture : NULL, &v);
 			if (v.kind == VIOLATION_TORN && !c->torn)
 				snprintf(m->observation->suspect, sizeof(m->observation->suspect),
@@ -332,6 +338,7 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 	r->number = m->steps;
 	r->pc = r->next_pc = machine_pc(m, a->vcpu);
 	r->cpl = vcpu_cpl(vcpu_of(m, a->vcpu));
+	r->isa = (uint8_t)vcpu_isa(vcpu_of(m, a->vcpu));
 	switch (a->kind) {
 	case ACTION_STEP:
 		ok = apply_step(m, a, r, e);
@@ -374,7 +381,7 @@ void machine_close(struct machine *m)
 			struct violation v = { .kind = VIOLATION_TORN };
 
 			site_hex(c->mixture.bytes, c->mixture.length, hex, sizeof(hex));
-			insn_text(&m->decoder, c->mixture.bytes, sizeof(c->mixture.bytes),
+			insn_text(machine_decoder(m, m->site[0].placed.isa), c->mixture.bytes, sizeof(c->mixture.bytes),
 				  c->mixture.address, text, sizeof(text));
 			snprintf(v.text, sizeof(v.text),
 				 "a mixture was executed, %s (%s); the guest noticed nothing", hex,
