@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define CM_ABI_MAGIC   0x31444f4d53534f52ULL /* "ROSSMOD1" */
-#define CM_ABI_VERSION 1u
+#define CM_ABI_VERSION 2u
 
 #define CM_MAX_VCPUS	16u
 #define CM_MAX_SITES	4u
@@ -42,6 +42,13 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 /* The doorbell: one byte `out` to this port (x86), the reason as its value. */
 #define CM_DOORBELL_PORT 0xc3u
 
+/*
+ * Arm's doorbell: a store of a word to this address, where no memory is. The
+ * second bell's word is the address of a struct cm_atomic.
+ */
+#define CM_DOORBELL_ADDRESS 0x0f000000u
+#define CM_DOORBELL_ATOMIC  (CM_DOORBELL_ADDRESS + 8u)
+
 /* Rung by the stepped entry stubs: an event has been delivered. The value says nothing. */
 #define CM_DELIVERY_PORT 0xc4u
 
@@ -52,6 +59,23 @@ enum cm_door {
 	CM_DOOR_IPI = 4,    /* cm_cpu.ipi_mask and .ipi_vector ask for an IPI or NMI */
 	CM_DOOR_CRASH = 5,  /* an exception outside any site; see cm_cpu.event */
 	CM_DOOR_ASSERT = 6, /* a guest self-check failed: cm_cpu.assert_line */
+	CM_DOOR_ATOMIC = 7, /* carry out a struct cm_atomic; rung by CM_DOORBELL_ATOMIC */
+};
+
+/*
+ * A read-modify-write that the host does for the guest, all at once. Arm: an
+ * LDXR/STXR pair never succeeds when it is stepped, as every exception entry
+ * and return clears the monitor (DDI 0487, B2.9.1), and not every core has the
+ * single instructions of FEAT_LSE.
+ */
+enum cm_atomic_op { CM_ATOMIC_CMPXCHG, CM_ATOMIC_AND, CM_ATOMIC_OR, CM_ATOMIC_ADD };
+
+struct cm_atomic {
+	uint64_t address; /* of a 32-bit variable */
+	uint32_t op;
+	uint32_t operand;
+	uint32_t compare; /* CM_ATOMIC_CMPXCHG: what (operand) replaces */
+	uint32_t before;  /* out: the variable's value before */
 };
 
 enum cm_role { CM_ROLE_IDLE = 0, CM_ROLE_PATCHER = 1, CM_ROLE_EXECUTOR = 2 };
@@ -77,7 +101,7 @@ struct cm_site_record {
 	uint32_t isa;
 	uint32_t image_size;
 	uint64_t image;
-	uint32_t site_offset;
+	uint32_t site_offset;	/* Arm: an execution starts with the code before it */
 	uint32_t length;	/* of the patched bytes */
 	uint32_t resume_offset; /* where a trapped CPU may resume: past the site */
 	uint32_t target_offset; /* where the new form leads, when not past it */
@@ -102,7 +126,8 @@ struct cm_site {
 	uint32_t length;
 	uint32_t started;  /* pokes of this site begun; odd = to the new form */
 	uint32_t promised; /* pokes of this site the routine has returned from */
-	uint32_t pad;
+	uint16_t isa;
+	uint16_t lead; /* bytes before the site at which an execution starts */
 	uint8_t old_bytes[CM_MAX_SITE_LEN];
 	uint8_t new_bytes[CM_MAX_SITE_LEN];
 };
@@ -156,14 +181,14 @@ struct cm_counts {
 
 /* One vCPU's mailbox. The first members are known to assembly by offset. */
 struct cm_cpu {
-	uint64_t self;	     /* its own address; %gs:0 on x86 */
+	uint64_t self;	     /* its own address; %gs:0 on x86, TPIDRRO_EL0 on Arm */
 	uint64_t recover_ip; /* where a failed execution of a site returns to */
 	uint64_t recover_sp;
 	uint64_t kernel_sp; /* stack for the idle loop and the role */
 	uint64_t user_sp;
 	uint32_t id;
 	uint32_t role;
-	uint32_t cpl;	/* 0 or 3: where the role is played */
+	uint32_t cpl;	/* 0 or 3: where the role is played; Arm: EL1 or EL0 */
 	uint32_t calls; /* executions of the sites; 0 = until stop */
 	uint32_t ipi_mask;
 	uint32_t ipi_vector;
@@ -184,7 +209,7 @@ struct cm_abi {
 	uint32_t counts_size;
 	uint32_t site_record_size;
 	uint64_t start;		  /* entry of every vCPU, its mailbox in the first argument */
-	uint64_t vectors;	  /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart */
+	uint64_t vectors;	  /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart; Arm: VBAR_EL1 */
 	uint64_t vectors_stepped; /* the same, ringing CM_DELIVERY_PORT with the vector pushed */
 	uint64_t control;
 	uint64_t cpu;	 /* struct cm_cpu [CM_MAX_VCPUS] */
@@ -208,9 +233,15 @@ enum cm_stack {
 	CM_STACKS
 };
 
-/* x86: what a vCPU sends to another. */
-#define CM_VECTOR_NMI 2u
-#define CM_VECTOR_IPI 0x40u
+/*
+ * What a vCPU sends to another. On Arm a vector is the exception class of
+ * ESR_EL1 (0 to 63, DDI 0487, D17.2.37) or one of these, none of which is a
+ * class: FIQ, taken with IRQs masked, is what an NMI is there; IRQ; SError.
+ */
+#define CM_VECTOR_NMI	 2u
+#define CM_VECTOR_IPI	 0x40u
+#define CM_VECTOR_SERROR 0x41u
+#define CM_VECTOR_ARM_STRIDE 0x80u
 
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)
 CM_STATIC_ASSERT(sizeof(struct cm_site_record) == 88);
@@ -220,5 +251,6 @@ CM_STATIC_ASSERT(sizeof(struct cm_event) == 64);
 CM_STATIC_ASSERT(sizeof(struct cm_counts) == 88 + 16 * 64);
 CM_STATIC_ASSERT(sizeof(struct cm_cpu) == 88);
 CM_STATIC_ASSERT(sizeof(struct cm_abi) == 120);
+CM_STATIC_ASSERT(sizeof(struct cm_atomic) == 24);
 
 #endif

@@ -8,7 +8,7 @@
 /* Returned by cm_execute() in (value) when a trap ended the execution: recorded already. */
 #define CM_VALUE_TRAPPED 0xdead00000000dead
 
-/* Calls from CPL3, by the undefined instruction at cm_user_call. */
+/* Calls from CPL3, by the undefined instruction at cm_user_call; from EL0 by SVC. */
 enum cm_user_function { CM_USER_DONE = 1, CM_USER_IPI = 2 };
 
 extern struct cm_cpu cm_cpu[CM_MAX_VCPUS];
@@ -36,7 +36,7 @@ void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute_
 void cm_idle(void) __attribute__((noreturn));
 extern const uint8_t cm_user_call[], cm_vectors[], cm_vectors_stepped[], cm_selfcheck[];
 
-/* <isa>/apic.c */
+/* <isa>/: by the interrupt controller, in free runs only. */
 void cm_apic_ipi(uint32_t target, uint32_t vector);
 void cm_apic_eoi(void);
 

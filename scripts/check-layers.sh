@@ -17,7 +17,8 @@ BEGIN {
 	only("<jansson\\.h>", "^vmm/(tests/test_|fuzz/fuzz_)?(jnode|scenario|report)",
 	     "Jansson stays in jnode, scenario and report")
 	only("<(libelf|gelf)\\.h>", "^vmm/image\\.c$", "libelf stays in vmm/image.c")
-	only("<capstone/", "^vmm/insn\\.c$", "Capstone stays in vmm/insn.c")
+	only("<capstone/", "^vmm/insn_internal\\.h$", "Capstone stays behind vmm/insn_internal.h")
+	only("\"insn_internal\\.h\"", "^vmm/insn(_[a-z0-9]+)?\\.c$", "insn_internal.h is of the insn files")
 	only("<xxhash\\.h>", "^vmm/(image|machine_setup|explore|explore_run|search_checkpoint|tests/(toys|test_search_checkpoint))\\.c$",
 	     "xxHash stays where states and files are hashed")
 	only("<pthread\\.h>", "^vmm/(run_free\\.c$|bench_free\\.c$|guard\\.c$|search|arch/)",

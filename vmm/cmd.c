@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cmd.c - what several commands need: the guest image, scenario files, a verdict. */
 #include "cmd.h"
+#include "arch.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -40,11 +41,11 @@ static void default_image(char *buf, size_t size)
 	slash = strrchr(self, '/');
 	if (slash) {
 		*slash = '\0';
-		snprintf(buf, size, "%s/guest-x86_64.elf", self);
+		snprintf(buf, size, "%s/guest-%s.elf", self, arch_name());
 		if (!access(buf, R_OK))
 			return;
 	}
-	snprintf(buf, size, "%s/guest-x86_64.elf", CROSSMOD_LIBDIR);
+	snprintf(buf, size, "%s/guest-%s.elf", CROSSMOD_LIBDIR, arch_name());
 }
 
 bool cmd_load_image(struct image *img, const struct options *o, struct err *e)

@@ -130,12 +130,13 @@ static bool read_abi(struct image *img, struct err *e)
 	return check_version(img, sym, e) && check_sizes(img, e);
 }
 
-/* T32 and A32 run on one machine; every other ISA on its own. */
-static bool same_machine(uint32_t isa, uint32_t other)
+/* T32 and A32 run on one machine, and at EL0 of an A64 one; x86-64 on its own. */
+static bool same_machine(uint32_t isa, uint32_t machine)
 {
-	bool arm = isa == CM_ISA_T32 || isa == CM_ISA_A32;
+	bool arm32 = isa == CM_ISA_T32 || isa == CM_ISA_A32;
 
-	return isa == other || (arm && (other == CM_ISA_T32 || other == CM_ISA_A32));
+	return isa == machine ||
+	       (arm32 && (machine == CM_ISA_T32 || machine == CM_ISA_A32 || machine == CM_ISA_A64));
 }
 
 static bool check_isa(const struct image *img, uint32_t machine_isa, struct err *e)

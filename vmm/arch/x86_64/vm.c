@@ -291,6 +291,20 @@ const struct quirks *vm_quirks(const struct vm *vm)
 	return &vm->quirks;
 }
 
+/* Instruction caches follow (SDM vol 3, 12.6). */
+void vm_text_changed(struct vm *vm, uint32_t vcpu, uint32_t offset, uint32_t length)
+{
+	(void)vm;
+	(void)vcpu;
+	(void)offset;
+	(void)length;
+}
+
+const char *arch_name(void)
+{
+	return "x86_64";
+}
+
 bool vm_x2apic(const struct vm *vm)
 {
 	return vm->x2apic;
