@@ -8,10 +8,10 @@ set -eu
 # clang, lld and llvm build and inspect the guests; gcc and the libraries build the host program;
 # the rest is for the tests and for `make lint`. libclang-rt is what -fsanitize=fuzzer links.
 # chromium is for scripts/check-html.sh alone, which passes without it; it is the big one, some
-# 400 MB with what it needs.
+# 400 MB with what it needs. gnuplot draws the figures of `sweep`, which does without it too.
 packages="gcc libc6-dev make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
 	libxxhash-dev libcriterion-dev spin clang-format clang-tidy cppcheck shellcheck
-	libclang-rt-14-dev chromium git ca-certificates"
+	libclang-rt-14-dev chromium gnuplot-nox git ca-certificates"
 
 say_kvm() {
 	if [ ! -e /dev/kvm ]; then
