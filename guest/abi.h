@@ -225,14 +225,14 @@ struct cm_survey {
 	uint32_t stores; /* for one poke */
 	uint32_t pause;	 /* loops the writer idles between two pokes */
 	uint32_t timed;	 /* the writer waits until the poke was seen, and its time is taken */
-	uint32_t
-		sync; /* of the executor before each execution, and what cm_survey_spend() spends */
-	uint32_t spare[2];
+	uint32_t sync;	 /* of the executor before each execution; or what is spent */
+	uint32_t spent;	 /* ends the spending; before (stop), lest it wait for who is gone */
+	uint32_t spare;
 	struct cm_site site;
 	struct cm_survey_store store[CM_SURVEY_STORES];
 	uint64_t gap0[6];
 	/* The writer's; looked at by the executor only when the form has changed. */
-	uint64_t pokes;
+	uint64_t pokes;	    /* or primitives spent */
 	uint64_t stored_at; /* timed: cycles, just before the stores of this poke */
 	uint32_t started;   /* timed: the number of the poke in flight */
 	uint32_t gap1[11];
@@ -243,7 +243,7 @@ struct cm_survey {
 	uint32_t seen;
 	uint32_t gap3[15];
 	/* The executor's. */
-	uint64_t executions; /* or primitives spent */
+	uint64_t executions;
 	uint64_t old_runs;
 	uint64_t new_runs;
 	uint64_t other_runs;

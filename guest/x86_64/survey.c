@@ -8,7 +8,7 @@
  */
 #include "guest/kernel.h"
 
-#define SPENT_AT_ONCE 16u
+#define SPENT_AT_ONCE 8u
 
 struct cm_survey cm_survey __attribute__((section(".ghost"), aligned(64)));
 
@@ -222,18 +222,18 @@ void cm_survey_execute(struct cm_cpu *cpu, struct cm_survey *s)
 void cm_survey_spend(struct cm_cpu *cpu, struct cm_survey *s)
 {
 	(void)cpu;
-	while (!CM_READ(s->stop)) {
+	while (!CM_READ(s->spent)) {
 		for (uint32_t i = 0; i < SPENT_AT_ONCE; i++)
 			synchronise(s->sync);
-		CM_WRITE(s->executions, s->executions + SPENT_AT_ONCE);
+		CM_WRITE(s->pokes, s->pokes + SPENT_AT_ONCE);
 	}
 }
 
 static void spend_ipis(struct cm_survey *s)
 {
-	while (!CM_READ(s->stop)) {
+	while (!CM_READ(s->spent)) {
 		cm_sync_all();
-		CM_WRITE(s->executions, s->executions + 1);
+		CM_WRITE(s->pokes, s->pokes + 1);
 	}
 }
 
