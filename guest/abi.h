@@ -78,7 +78,14 @@ struct cm_atomic {
 	uint32_t before;  /* out: the variable's value before */
 };
 
-enum cm_role { CM_ROLE_IDLE = 0, CM_ROLE_PATCHER = 1, CM_ROLE_EXECUTOR = 2 };
+enum cm_role {
+	CM_ROLE_IDLE = 0,
+	CM_ROLE_PATCHER = 1,
+	CM_ROLE_EXECUTOR = 2,
+	CM_ROLE_SURVEY_WRITER = 3, /* this and the next two: see struct cm_survey */
+	CM_ROLE_SURVEY_EXECUTOR = 4,
+	CM_ROLE_SURVEY_SPENDER = 5,
+};
 
 /* What the guest says of one execution of a site that was not plainly legal. */
 enum cm_event_kind {
@@ -199,6 +206,82 @@ struct cm_cpu {
 	uint64_t nmi_sp;    /* with nmi_latch: top of the stack an NMI is moved to */
 };
 
+/*
+ * What `crossmod survey` has the guest do, at symbol cm_survey, in images that
+ * have it: one vCPU stores the two forms of a site in turn, another executes it.
+ * Symbols cm_survey_write, cm_survey_execute and cm_survey_spend are the loops,
+ * (struct cm_cpu *, struct cm_survey *): they touch nothing else, but for
+ * CM_SYNC_IPI, so that a host thread can run the same machine code.
+ */
+/* What makes a processor serialise, or is said to. */
+enum cm_survey_sync {
+	CM_SYNC_NONE,
+	CM_SYNC_LFENCE,
+	CM_SYNC_MFENCE,
+	CM_SYNC_LOCKED, /* a locked read-modify-write of its own stack */
+	CM_SYNC_CPUID,
+	CM_SYNC_IRET,
+	CM_SYNC_SERIALIZE,
+	CM_SYNC_IPI, /* cm_sync_all(): CPL0, in the guest only */
+	CM_SYNCS,
+};
+
+#define CM_SURVEY_STORES  8u
+#define CM_SURVEY_TALLIES 32u
+#define CM_SURVEY_SAMPLES 1024u
+
+struct cm_survey_store {
+	uint64_t address;
+	uint64_t value[2]; /* of the old form and of the new */
+};
+
+/* So many executions came back with this pair, which is neither form's. */
+struct cm_survey_tally {
+	uint64_t value;
+	uint64_t pad;
+	uint64_t count;
+};
+
+/* Each part has cache lines of its own: what one side writes and what both read. */
+struct cm_survey {
+	/* Written by the host while no loop runs; (stop) ends them. */
+	uint32_t stop;
+	uint32_t width;	 /* of a store: 1, 2, 4, 8 */
+	uint32_t stores; /* for one poke */
+	uint32_t pause;	 /* loops the writer idles between two pokes */
+	uint32_t timed;	 /* the writer waits until the poke was seen, and its time is taken */
+	uint32_t sync;	 /* of the executor before each execution; or what is spent */
+	uint32_t spent;	 /* ends the spending; before (stop), lest it wait for who is gone */
+	uint32_t spare;
+	struct cm_site site;
+	struct cm_survey_store store[CM_SURVEY_STORES];
+	uint64_t gap0[6];
+	/* The writer's; looked at by the executor only when the form has changed. */
+	uint64_t pokes;	    /* or primitives spent */
+	uint64_t stored_at; /* timed: cycles, just before the stores of this poke */
+	uint32_t started;   /* timed: the number of the poke in flight */
+	uint32_t gap1[11];
+	/* timed: the writer has stored poke (fenced) and executed a fence. */
+	uint32_t fenced;
+	uint32_t gap2[15];
+	/* timed: the executor has executed the form that poke (seen) stored. */
+	uint32_t seen;
+	uint32_t gap3[15];
+	/* The executor's. */
+	uint64_t executions;
+	uint64_t old_runs;
+	uint64_t new_runs;
+	uint64_t other_runs;
+	uint64_t transitions; /* old<->new changes this vCPU saw itself */
+	uint64_t stale_runs;  /* timed: began after the fence, and ran the form before */
+	uint64_t stale_pokes; /* timed: pokes with such an execution */
+	uint64_t untallied;   /* other_runs that found no room */
+	struct cm_survey_tally tally[CM_SURVEY_TALLIES];
+	uint32_t sample[CM_SURVEY_SAMPLES]; /* timed: cycles from store to first execution */
+	uint64_t samples;		    /* taken; the last ones are kept */
+	uint64_t gap4[7];
+};
+
 /* The image's own description, symbol cm_abi, checked before anything else. */
 struct cm_abi {
 	uint64_t magic;
@@ -252,5 +335,10 @@ CM_STATIC_ASSERT(sizeof(struct cm_counts) == 88 + 16 * 64);
 CM_STATIC_ASSERT(sizeof(struct cm_cpu) == 88);
 CM_STATIC_ASSERT(sizeof(struct cm_abi) == 120);
 CM_STATIC_ASSERT(sizeof(struct cm_atomic) == 24);
+CM_STATIC_ASSERT(sizeof(struct cm_survey) % 64 == 0);
+CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, pokes) % 64 == 0);
+CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, fenced) % 64 == 0);
+CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, seen) % 64 == 0);
+CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, executions) % 64 == 0);
 
 #endif

@@ -16,16 +16,6 @@ void cm_record(struct cm_counts *counts, const struct cm_event *event)
 	counts->events++;
 }
 
-static inline bool is_new(const struct cm_site *s, struct cm_outcome o)
-{
-	return o.value == s->value_new && o.pad == s->pad_new;
-}
-
-static inline bool is_old(const struct cm_site *s, struct cm_outcome o)
-{
-	return o.value == s->value_old && o.pad == s->pad_old;
-}
-
 static void record_outcome(struct cm_counts *counts, uint32_t kind, uint32_t site,
 			   struct cm_outcome o, uint32_t promised, uint32_t started)
 {
@@ -55,10 +45,10 @@ static inline uint32_t execute(struct cm_cpu *cpu, struct cm_site *site, uint32_
 	uint32_t form;
 
 	counts->executions++;
-	if (is_new(site, o)) {
+	if (cm_is_new(site, o)) {
 		counts->new_runs++;
 		form = 1;
-	} else if (is_old(site, o)) {
+	} else if (cm_is_old(site, o)) {
 		counts->old_runs++;
 		form = 0;
 	} else {

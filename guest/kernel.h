@@ -31,10 +31,21 @@ struct cm_outcome {
 	uint64_t pad;
 };
 struct cm_outcome cm_execute(struct cm_cpu *cpu, uint64_t text);
+static inline bool cm_is_new(const struct cm_site *s, struct cm_outcome o)
+{
+	return o.value == s->value_new && o.pad == s->pad_new;
+}
+static inline bool cm_is_old(const struct cm_site *s, struct cm_outcome o)
+{
+	return o.value == s->value_old && o.pad == s->pad_old;
+}
 uint64_t cm_user_function(uint64_t function, uint64_t argument);
 void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute__((noreturn));
 void cm_idle(void) __attribute__((noreturn));
 extern const uint8_t cm_user_call[], cm_vectors[], cm_vectors_stepped[], cm_selfcheck[];
+
+/* <isa>/survey.c, where there is one: the loop of the vCPU's role */
+void cm_survey_play(struct cm_cpu *cpu) __attribute__((weak));
 
 /* <isa>/: by the interrupt controller, in free runs only. */
 void cm_apic_ipi(uint32_t target, uint32_t vector);

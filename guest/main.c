@@ -82,6 +82,8 @@ void cm_play(struct cm_cpu *cpu)
 		patcher(cpu);
 	else if (cpu->role == CM_ROLE_EXECUTOR)
 		executor(cpu);
+	else if (cpu->role >= CM_ROLE_SURVEY_WRITER && cm_survey_play)
+		cm_survey_play(cpu);
 }
 
 static void user_main(struct cm_cpu *cpu)

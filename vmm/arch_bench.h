@@ -19,6 +19,12 @@
 /* Can a thread of this process execute the machine code of (isa)? */
 bool bare_native(uint32_t isa);
 
+/* Is there an instruction that serialises and does nothing else (x86: SERIALIZE)? */
+bool bare_serialize(void);
+
+/* The clock that the guest's loops take times by, as this processor has it. */
+uint64_t bare_cycles(void);
+
 /*
  * Step (v), which stays in privileged plain code, (count) times by KVM_RUN
  * alone, its complete state loaded and stored in each. It may be stepped by

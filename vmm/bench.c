@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "bench_internal.h"
 #include "clock.h"
+#include "cores.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,25 +33,6 @@
 #define CHUNKS_MAX	  128u
 
 extern char **environ;
-
-void bench_pin(int core)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(core, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
-void bench_unpin(const struct bench_env *env)
-{
-	cpu_set_t both;
-
-	CPU_ZERO(&both);
-	CPU_SET(env->core[0], &both);
-	CPU_SET(env->core[1], &both);
-	sched_setaffinity(0, sizeof(both), &both);
-}
 
 bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl, const char *how,
 		    struct err *e)
@@ -351,22 +333,13 @@ static void measure(const struct bench_measure *m, const struct bench_env *env, 
 		.target = m->target,
 		.at_most = m->at_most,
 	};
-	bench_pin(env->core[0]);
+	cores_pin(env->core[0]);
 	state = m->begin(env, &e);
 	if (!state || !run_pairs(m, state, runs, chunks, f, &e))
 		snprintf(f->unsupported, sizeof(f->unsupported), "%.150s",
 			 guard_interrupted() ? "interrupted" : e.text);
 	if (state)
 		m->end(state);
-}
-
-static void find_cores(struct bench_env *env, const cpu_set_t *may)
-{
-	for (int i = 0; i < CPU_SETSIZE && env->cores < 2; i++)
-		if (CPU_ISSET(i, may))
-			env->core[env->cores++] = i;
-	if (env->cores == 1)
-		env->core[1] = env->core[0];
 }
 
 size_t bench_sized(const struct image *image, const char *self, uint32_t runs, uint32_t divisor,
@@ -387,7 +360,9 @@ size_t bench_sized(const struct image *image, const char *self, uint32_t runs, u
 		return 0;
 	if (sched_getaffinity(0, sizeof(may), &may))
 		return err_sys(e, errno, "sched_getaffinity");
-	find_cores(&env, &may);
+	env.cores = cores_find(env.core, e);
+	if (!env.cores)
+		return 0;
 	for (; n < sizeof(all) / sizeof(all[0]); n++)
 		measure(all[n], &env, runs, divisor, &figures[n]);
 	sched_setaffinity(0, sizeof(may), &may);

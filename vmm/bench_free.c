@@ -6,23 +6,22 @@
  */
 #include "bench_internal.h"
 #include "clock.h"
+#include "cores.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "arch.h"
 #include "arch_bench.h"
 #include "guard.h"
+#include "native.h"
 #include "setup.h"
 #include "site.h"
 
-#define PAGE		4096u
 #define BOOT_SECONDS	5.0
 #define WARM_UP_SECONDS 0.002
 
@@ -37,8 +36,7 @@ struct guest {
 	bool running;
 	struct vcpu_exit last;
 	struct err err;
-	uint8_t *native_image; /* mapped into this process where the guest has it */
-	uint8_t *native_text;
+	struct native native;
 	struct cm_control *native_control;
 	struct cm_counts *native_counts;
 };
@@ -47,7 +45,7 @@ static void *run_guest(void *arg)
 {
 	struct guest *g = arg;
 
-	bench_pin(g->env->core[1]);
+	cores_pin(g->env->core[1]);
 	vcpu_run(vm_vcpu(g->vm, BENCH_VCPU), &g->last, &g->err);
 	return NULL;
 }
@@ -86,10 +84,7 @@ static void guest_end(void *state)
 	guest_halt(g, NULL);
 	vm_free(g->vm);
 	scenario_fini(&g->scenario);
-	if (g->native_image)
-		munmap(g->native_image, g->env->image->memory_size);
-	if (g->native_text)
-		munmap(g->native_text, CM_TEXT_SIZE);
+	native_unmap(&g->native);
 	free(g);
 }
 
@@ -129,65 +124,26 @@ static struct guest *guest_begin(const struct bench_env *env, struct err *e)
 
 /* ---- the loop: guest and host thread ---- */
 
-static uint8_t *map_at(uint64_t address, size_t size, struct err *e)
-{
-	void *want = (void *)(uintptr_t)address;
-	uint8_t *at = mmap(want, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-	if (at != MAP_FAILED && at == want)
-		return at;
-	if (at != MAP_FAILED)
-		munmap(at, size); /* a kernel before 4.17 takes the address for a hint */
-	err_set(e, ERR_UNSUPPORTED, "the guest's address %#llx is taken in this process: %s",
-		(unsigned long long)address, strerror(at == MAP_FAILED ? errno : EEXIST));
-	return NULL;
-}
-
-/* Never writable and executable at once, as in the guest. */
-static bool protect(const struct image *image, struct err *e)
-{
-	for (size_t i = 0; i < image->nsegments; i++) {
-		const struct image_segment *s = &image->segments[i];
-		uint64_t first = s->address & ~(uint64_t)(PAGE - 1);
-		int may = PROT_READ | (s->write ? PROT_WRITE : 0) | (s->execute ? PROT_EXEC : 0);
-
-		if (mprotect((void *)(uintptr_t)first, s->address + s->size - first, may))
-			return err_sys(e, errno, "mprotect");
-	}
-	if (mprotect((void *)(uintptr_t)CM_TEXT_BASE, CM_TEXT_SIZE, PROT_READ | PROT_EXEC))
-		return err_sys(e, errno, "mprotect");
-	return true;
-}
-
-/* The image and the text with its sites at the addresses that they are linked for. */
-static bool native_map(struct guest *g, struct err *e)
+/* The guest's loop in this process, about to do what the vCPU does. */
+static bool native_begin(struct guest *g, struct err *e)
 {
 	const struct image *image = g->env->image;
-	const struct cm_abi *abi = &image->abi;
 
-	if (!bare_native(abi->isa))
-		return err_set(e, ERR_UNSUPPORTED, "a host thread cannot execute this image's ISA");
-	g->native_image = map_at(CM_IMAGE_BASE, image->memory_size, e);
-	g->native_text = g->native_image ? map_at(CM_TEXT_BASE, CM_TEXT_SIZE, e) : NULL;
-	if (!g->native_text)
+	if (!native_map(&g->native, image, e))
 		return false;
-	memcpy(g->native_image, image->memory, image->memory_size);
-	memcpy(g->native_text, vm_memory(g->vm)->text, CM_TEXT_SIZE);
-	g->native_control = (struct cm_control *)(uintptr_t)abi->control;
-	g->native_counts = (struct cm_counts *)(uintptr_t)abi->counts + BENCH_VCPU;
+	memcpy(g->native.alias, vm_memory(g->vm)->text, CM_TEXT_SIZE);
+	native_written(&g->native);
+	g->native_control = (struct cm_control *)(uintptr_t)image->abi.control;
+	g->native_counts = (struct cm_counts *)(uintptr_t)image->abi.counts + BENCH_VCPU;
 	*g->native_control = *setup_control(g->vm, image);
-	__builtin___clear_cache((char *)g->native_image,
-				(char *)g->native_image + image->memory_size);
-	__builtin___clear_cache((char *)g->native_text, (char *)g->native_text + CM_TEXT_SIZE);
-	return protect(image, e);
+	return true;
 }
 
 static void *loop_begin(const struct bench_env *env, struct err *e)
 {
 	struct guest *g = guest_begin(env, e);
 
-	if (!g || native_map(g, e))
+	if (!g || native_begin(g, e))
 		return g;
 	guest_end(g);
 	return NULL;
@@ -230,7 +186,7 @@ static void *run_native(void *arg)
 	const struct cm_abi *abi = &g->env->image->abi;
 	struct cm_cpu *cpu = (struct cm_cpu *)(uintptr_t)abi->cpu + BENCH_VCPU;
 
-	bench_pin(g->env->core[1]);
+	cores_pin(g->env->core[1]);
 	((loop_function)(uintptr_t)abi->loop)(cpu, g->native_control, g->native_counts);
 	return NULL;
 }

@@ -53,11 +53,6 @@ void *bench_steps_begin(const struct bench_env *env, struct err *e);
 bool bench_steps_raw(void *state, double amount, struct bench_tally *t, struct err *e);
 void bench_steps_end(void *state);
 
-/* Put the calling thread on (core). */
-void bench_pin(int core);
-/* Threads started from here on may use every core the figures are measured on. */
-void bench_unpin(const struct bench_env *env);
-
 /* A scenario that makes vCPU BENCH_VCPU execute a site without end; (how) is its method's JSON. */
 bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl, const char *how,
 		    struct err *e);

@@ -32,6 +32,9 @@ struct options {
 	bool quick;
 	const char *protocol[64]; /* matrix: --protocol, names or globs */
 	int nprotocol;
+	/* survey: as typed; NULL: the default */
+	const char *seconds, *offsets, *widths, *kinds, *pauses, *cpl;
+	bool compare;
 	char **file;
 	int files;
 };
@@ -45,6 +48,7 @@ int cmd_replay(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_list(const struct options *o);
 int cmd_probe(const struct options *o);
+int cmd_survey(const struct options *o);
 int cmd_bench(const struct options *o);
 
 /* Print "crossmod: <text>" and return the exit status that belongs to it. */

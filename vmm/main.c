@@ -50,6 +50,14 @@ static const struct argp_option all_options[] = {
 	{ "quick", 'q', NULL, 0, "Two vCPUs, without NMIs, 170 seconds at most", 0 },
 	{ "protocol", 'P', "NAME", 0, "Only protocols of that name or glob; may be repeated", 0 },
 	{ "expect", 'E', "VERDICT", 0, "The verdict that counts as expected (default: safe)", 0 },
+	{ "seconds", 's', "N", 0, "Take N seconds, about (default: 60)", 0 },
+	{ "offsets", 'O', "LIST", 0,
+	  "Of the instruction in its line: 0 to 63, ranges, page (default: 0-63,page)", 0 },
+	{ "widths", 'w', "LIST", 0, "Bytes of a store (default: 1,2,4,8)", 0 },
+	{ "kinds", 'k', "LIST", 0, "What changes (default: immediate,opcode,displacement)", 0 },
+	{ "pauses", 'p', "LIST", 0, "PAUSE loops between two pokes (default: 0,100)", 0 },
+	{ "cpl", 'l', "LIST", 0, "Of the executor, 3 or 0 (default: 3)", 0 },
+	{ "compare", 'c', NULL, 0, "Compare two survey.json; measure nothing", 0 },
 	{ 0 },
 };
 
@@ -72,6 +80,11 @@ static const struct command commands[] = {
 	  "List protocols, kinds of site and shipped scenarios." },
 	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS,
 	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
+	{ "survey", cmd_survey, "ogsOwkplc", "[A.json B.json]", OPTIONAL_ARGUMENTS,
+	  "Count which instructions this processor tears when another stores them back and forth at "
+	  "full speed, by place, store and kind; how long a store takes to be executed, and what "
+	  "synchronising costs. Writes survey.json, .csv, .svg and .txt to DIR (default: "
+	  "results/survey). With --compare: what two of those say differently." },
 	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS,
 	  "Measure crossmod's own layers against the raw KVM operations." },
 };
@@ -89,6 +102,7 @@ static const char top_doc[] =
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
 	"  probe                what this host can do, and its quirks\n"
+	"  survey               which instructions this silicon tears, and how often\n"
 	"  bench                crossmod's layers against raw KVM\n\n"
 	"`crossmod COMMAND --help' tells more. Exit status: 0 every verdict as expected, 1 some not, "
 	"2 bad input, 3 host failure, 77 nothing could run here.";
@@ -166,6 +180,27 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'E':
 		p->o->expect = arg;
+		return 0;
+	case 's':
+		p->o->seconds = arg;
+		return 0;
+	case 'O':
+		p->o->offsets = arg;
+		return 0;
+	case 'w':
+		p->o->widths = arg;
+		return 0;
+	case 'k':
+		p->o->kinds = arg;
+		return 0;
+	case 'p':
+		p->o->pauses = arg;
+		return 0;
+	case 'l':
+		p->o->cpl = arg;
+		return 0;
+	case 'c':
+		p->o->compare = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (p->command->takes == NO_ARGUMENTS)

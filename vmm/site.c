@@ -129,6 +129,20 @@ static bool faults_at(const struct site *s, struct insn_decoder *d, const uint8_
 	return false;
 }
 
+#define XOR_EAX_IMM32 0x35
+
+/* What MOV $imm32, %eax leaves in RAX; or XOR, which the marker comes to in a kind's new form. */
+static uint64_t value_of(const struct site *s, const uint8_t *mix)
+{
+	uint32_t immediate, whole;
+
+	memcpy(&immediate, mix + 1, sizeof(immediate));
+	if (mix[0] != XOR_EAX_IMM32)
+		return immediate;
+	memcpy(&whole, s->placed.new_bytes + 1, sizeof(whole));
+	return s->placed.value_new ^ whole ^ immediate;
+}
+
 /*
  * Would the (length) bytes (mix) at the site lead to the event? The first
  * instruction decides: where it leads, what it loads, or that it or one
@@ -146,14 +160,9 @@ static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t
 		return target == vector_trap_address(s->placed.isa, ev->vector, ev->ip) ||
 		       target == ev->ip;
 	}
-	if (ev->kind == CM_EVENT_OUTCOME) {
-		uint32_t immediate;
-
-		if (s->placed.isa != CM_ISA_X86_64)
-			return false;
-		memcpy(&immediate, mix + 1, sizeof(immediate));
-		return first.length == s->placed.length && immediate == ev->value;
-	}
+	if (ev->kind == CM_EVENT_OUTCOME)
+		return s->placed.isa == CM_ISA_X86_64 && first.length == s->placed.length &&
+		       value_of(s, mix) == ev->value;
 	return faults_at(s, d, mix, ev->ip - text);
 }
 

@@ -260,6 +260,24 @@ static inline void cm_sync_core_cpuid(void)
 	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)::"memory");
 }
 
+/* SERIALIZE (SDM vol 2), where CPUID.7.0:EDX[14] says that there is one; by its bytes, for old assemblers. */
+static inline void cm_serialize(void)
+{
+	__asm__ volatile(".byte 0x0f, 0x01, 0xe8" ::: "memory");
+}
+
+/*
+ * The time-stamp counter, read neither before earlier instructions have
+ * completed nor after later ones have begun (SDM vol 2, RDTSC, LFENCE).
+ */
+static inline uint64_t cm_cycles(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high)::"memory");
+	return (uint64_t)high << 32 | low;
+}
+
 static inline void cm_wrmsr(uint32_t msr, uint64_t value)
 {
 	__asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))

@@ -109,6 +109,20 @@ cm_site_\name:
 		resume=0x40, target=5, pad_old=5, pad_new=5, \
 		value_old=VALUE_OLD, value_new=VALUE_NEW
 
+/*
+ * MOV $imm32, %eax <-> XOR $imm32, %eax: an opcode, and every byte behind it.
+ * RAX comes in as the marker, so a mixture's value says of each byte which it was.
+ */
+	site_begin mov_xor_imm32
+	.byte	0xb8, 0x11, 0x11, 0x11, 0x11
+	pad	5
+	.fill	1000b + 0x40 - ., 1, 0xcc
+	movl	$VALUE_OLD, %eax
+	jmp	1000b + 5
+	site_end mov_xor_imm32, old="0xb8,0x11,0x11,0x11,0x11", new="0x35,0x22,0x22,0x22,0x22", \
+		resume=0x40, target=5, pad_old=5, pad_new=5, \
+		value_old=VALUE_OLD, value_new=((MARKER & 0xffffffff) ^ VALUE_NEW)
+
 /* Five one-byte NOPs <-> JMP rel32: a CPU may stand between two of them. */
 	site_begin nop1x5_jmp5
 	.byte	0x90, 0x90, 0x90, 0x90, 0x90

@@ -430,6 +430,11 @@ Test(machine, every_mixture_of_mov_imm32_is_recognised)
 	expect_mixtures("mov_imm32");
 }
 
+Test(machine, every_mixture_of_mov_xor_imm32_is_recognised)
+{
+	expect_mixtures("mov_xor_imm32");
+}
+
 Test(machine, every_mixture_of_a_site_of_2_or_6_bytes_is_recognised)
 {
 	expect_mixtures("nop2_jmp8");

@@ -7,11 +7,13 @@
 #include "arch_bench.h"
 #include "x86.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <x86intrin.h>
 
 #define PATIENCE_SECONDS 2
 #define SPINS_PER_LOOK	 4096u
@@ -19,6 +21,20 @@
 bool bare_native(uint32_t isa)
 {
 	return isa == CM_ISA_X86_64;
+}
+
+/* CPUID.(EAX=7,ECX=0):EDX[14] (SDM vol 2, CPUID). */
+bool bare_serialize(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && d & 1u << 14;
+}
+
+/* KVM offsets a vCPU's time-stamp counter, but it ticks as the host's does unless told otherwise. */
+uint64_t bare_cycles(void)
+{
+	return __rdtsc();
 }
 
 bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
