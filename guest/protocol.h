@@ -168,6 +168,12 @@ static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
 	return __atomic_fetch_add(variable, value, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * The patcher starts the routine over, its steps so far undone: counted as one
+ * retry of this call of patch(), at full speed only. Not for a handler.
+ */
+void cm_retry(void);
+
 /* One turn of a wait loop. */
 void cm_relax(void);
 
