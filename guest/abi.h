@@ -82,9 +82,10 @@ enum cm_role {
 	CM_ROLE_IDLE = 0,
 	CM_ROLE_PATCHER = 1,
 	CM_ROLE_EXECUTOR = 2,
-	CM_ROLE_SURVEY_WRITER = 3, /* this and the next two: see struct cm_survey */
-	CM_ROLE_SURVEY_EXECUTOR = 4,
-	CM_ROLE_SURVEY_SPENDER = 5,
+	CM_ROLE_TIMED_PATCHER = 3, /* at full speed: counts what each call of patch() took */
+	CM_ROLE_SURVEY_WRITER = 4, /* this and the next two: see struct cm_survey */
+	CM_ROLE_SURVEY_EXECUTOR = 5,
+	CM_ROLE_SURVEY_SPENDER = 6,
 };
 
 /* What the guest says of one execution of a site that was not plainly legal. */
@@ -184,6 +185,48 @@ struct cm_counts {
 	uint64_t pokes;
 	uint64_t events; /* recorded and not: index of the next */
 	struct cm_event event[CM_MAX_EVENTS];
+};
+
+/*
+ * How often which value came: those below 16 each for itself, above that 16
+ * buckets an octave, so that a bucket is at most a 16th of its values wide.
+ * What does not fit is in the last one; sum and max are exact.
+ */
+#define CM_HISTOGRAM_BUCKETS 592u /* values to 2^40 */
+
+struct cm_histogram {
+	uint64_t count;
+	uint64_t sum;
+	uint64_t max;
+	uint64_t bucket[CM_HISTOGRAM_BUCKETS];
+};
+
+static inline uint32_t cm_histogram_bucket(uint64_t value)
+{
+	uint32_t octave, bucket;
+
+	if (value < 16)
+		return (uint32_t)value;
+	octave = 63 - (uint32_t)__builtin_clzll(value);
+	bucket = 16 * (octave - 3) + (uint32_t)(value >> (octave - 4) & 15);
+	return bucket < CM_HISTOGRAM_BUCKETS ? bucket : CM_HISTOGRAM_BUCKETS - 1;
+}
+
+static inline void cm_histogram_add(struct cm_histogram *h, uint64_t value)
+{
+	h->count++;
+	h->sum += value;
+	if (value > h->max)
+		h->max = value;
+	h->bucket[cm_histogram_bucket(value)]++;
+}
+
+/* What the calls of patch() took, by a timed patcher; in .ghost. */
+struct cm_patches {
+	struct cm_histogram ticks;   /* of the guest's time stamp counter, a call */
+	struct cm_histogram retries; /* cm_retry(), a call */
+	uint64_t all_retries;
+	uint64_t after_stop; /* calls that returned only when (stop) was set: 0 or 1 */
 };
 
 /* One vCPU's mailbox. The first members are known to assembly by offset. */
@@ -291,14 +334,17 @@ struct cm_abi {
 	uint32_t cpu_size;
 	uint32_t counts_size;
 	uint32_t site_record_size;
+	uint32_t patches_size;
+	uint32_t pad;
 	uint64_t start;		  /* entry of every vCPU, its mailbox in the first argument */
 	uint64_t vectors;	  /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart; Arm: VBAR_EL1 */
 	uint64_t vectors_stepped; /* the same, ringing CM_DELIVERY_PORT with the vector pushed */
 	uint64_t control;
-	uint64_t cpu;	 /* struct cm_cpu [CM_MAX_VCPUS] */
-	uint64_t counts; /* struct cm_counts [CM_MAX_VCPUS] */
-	uint64_t stacks; /* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
-	uint64_t loop;	 /* the executor's loop, for the host-side control run */
+	uint64_t cpu;	  /* struct cm_cpu [CM_MAX_VCPUS] */
+	uint64_t counts;  /* struct cm_counts [CM_MAX_VCPUS] */
+	uint64_t patches; /* struct cm_patches */
+	uint64_t stacks;  /* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
+	uint64_t loop;	  /* the executor's loop, for the host-side control run */
 	uint64_t ghost_start;
 	uint64_t ghost_end;
 	uint64_t selfcheck; /* instructions the probe steps over */
@@ -332,8 +378,10 @@ CM_STATIC_ASSERT(sizeof(struct cm_site) == 112);
 CM_STATIC_ASSERT(sizeof(struct cm_control) == 56 + 4 * 112);
 CM_STATIC_ASSERT(sizeof(struct cm_event) == 64);
 CM_STATIC_ASSERT(sizeof(struct cm_counts) == 88 + 16 * 64);
+CM_STATIC_ASSERT(sizeof(struct cm_histogram) == 24 + 592 * 8);
+CM_STATIC_ASSERT(sizeof(struct cm_patches) == 2 * (24 + 592 * 8) + 16);
 CM_STATIC_ASSERT(sizeof(struct cm_cpu) == 88);
-CM_STATIC_ASSERT(sizeof(struct cm_abi) == 120);
+CM_STATIC_ASSERT(sizeof(struct cm_abi) == 136);
 CM_STATIC_ASSERT(sizeof(struct cm_atomic) == 24);
 CM_STATIC_ASSERT(sizeof(struct cm_survey) % 64 == 0);
 CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, pokes) % 64 == 0);

@@ -13,6 +13,7 @@ enum cm_user_function { CM_USER_DONE = 1, CM_USER_IPI = 2 };
 
 extern struct cm_cpu cm_cpu[CM_MAX_VCPUS];
 extern struct cm_counts cm_counts[CM_MAX_VCPUS];
+extern struct cm_patches cm_patches;
 extern uint8_t cm_stacks[CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE];
 extern const struct cm_abi cm_abi;
 

@@ -155,6 +155,12 @@ uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
  * interrupts off and on.
  */
 
+/*
+ * The patcher starts the routine over, its steps so far undone: counted as one
+ * retry of this call of patch(), at full speed only. Not for a handler.
+ */
+void cm_retry(void);
+
 /* One turn of a wait loop. */
 void cm_relax(void);
 

@@ -11,6 +11,13 @@ void cm_set_online(void)
 	cm_fetch_or32(&cm_control.online, 1u << cm_cpu_id());
 }
 
+/* Under a schedule a count that grows for ever would make every round a new state. */
+void cm_retry(void)
+{
+	if (cm_control.free_running)
+		cm_patches.all_retries++;
+}
+
 void cm_relax(void)
 {
 	if (cm_protocol()->spin)

@@ -165,6 +165,9 @@ struct arch_capability {
 };
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e);
 
+/* How fast the guest's time stamp counter ticks, Hz; 0: this KVM does not say. */
+double vm_tick_rate(struct vm *vm);
+
 /* Is the guest's x2APIC (rather than xAPIC) what VM_FREE uses here? */
 bool vm_x2apic(const struct vm *vm);
 

@@ -54,6 +54,7 @@ static bool check_sizes(const struct image *img, struct err *e)
 		{ "cpu_size", img->abi.cpu_size, sizeof(struct cm_cpu) },
 		{ "counts_size", img->abi.counts_size, sizeof(struct cm_counts) },
 		{ "site_record_size", img->abi.site_record_size, sizeof(struct cm_site_record) },
+		{ "patches_size", img->abi.patches_size, sizeof(struct cm_patches) },
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -82,6 +83,7 @@ static bool check_addresses(const struct image *img, struct err *e)
 		{ "control", abi->control, sizeof(struct cm_control), 8, false },
 		{ "cpu", abi->cpu, CM_MAX_VCPUS * sizeof(struct cm_cpu), 8, false },
 		{ "counts", abi->counts, CM_MAX_VCPUS * sizeof(struct cm_counts), 8, false },
+		{ "patches", abi->patches, sizeof(struct cm_patches), 8, false },
 		{ "stacks", abi->stacks, CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE, 16, false },
 		{ "ghost_start", abi->ghost_start, ghost_size, 1, false },
 	};

@@ -266,6 +266,7 @@ static void put_free_limits(json_t *o, const struct free_options *f)
 	put(budgets, "nmi_vcpus", vcpu_list(f->nmi_mask));
 	put(budgets, "ipi_rate", fraction(f->ipi_rate));
 	put(budgets, "ipi_vcpus", vcpu_list(f->ipi_mask));
+	put(budgets, "distribution", json_string(distribution_name(f->distribution)));
 	put(o, "budgets", budgets);
 	put(bounds, "iterations", f->iterations ? count(f->iterations) : json_null());
 	put(bounds, "seconds", f->iterations ? json_null() : fraction(f->seconds));
@@ -448,8 +449,10 @@ json_t *report_object(const struct result *r)
 		put(o, "coverage", report_coverage_json(r));
 		put(o, "reachable", kinds_reached(&r->observation));
 	}
-	if (!stepped(r))
+	if (!stepped(r)) {
 		put(o, "torn_ppm", torn_ppm(&r->observation));
+		report_put_free(o, &r->observation);
+	}
 	put(o, "schedule",
 	    stepped(r) && r->schedule.count ? schedule_text(&r->schedule) : json_null());
 	put(o, "digest", text_or_null(r->observation.digest));

@@ -269,8 +269,30 @@ bool scenario_read_fetch(struct scenario *s, const struct jnode *n)
 
 /* ---- free ---- */
 
-const char *const scenario_free_keys[] = { "iterations", "seconds",   "nmi_rate", "nmi_vcpus",
-					   "ipi_rate",	 "ipi_vcpus", NULL };
+const char *const scenario_free_keys[] = { "iterations", "seconds",   "nmi_rate",     "nmi_vcpus",
+					   "ipi_rate",	 "ipi_vcpus", "distribution", NULL };
+
+static const char *const distributions[DISTRIBUTIONS] = {
+	[DISTRIBUTION_PERIODIC] = "periodic",
+	[DISTRIBUTION_POISSON] = "poisson",
+	[DISTRIBUTION_BURST] = "burst",
+};
+
+const char *distribution_name(enum distribution d)
+{
+	assert((unsigned int)d < DISTRIBUTIONS);
+	return distributions[d];
+}
+
+bool distribution_parse(const char *name, enum distribution *d)
+{
+	for (unsigned int i = 0; i < DISTRIBUTIONS; i++)
+		if (!strcmp(name, distributions[i])) {
+			*d = (enum distribution)i;
+			return true;
+		}
+	return false;
+}
 
 #define SECONDS_MIN 0.001
 #define SECONDS_MAX 1e6
@@ -292,6 +314,19 @@ static bool read_rate(const struct scenario *s, const struct jnode *n, const cha
 	return !jnode_get(n, vcpus_key, &vcpus) || read_vcpu_mask(s, &vcpus, 1, mask);
 }
 
+static bool read_distribution(struct free_options *f, const struct jnode *object)
+{
+	struct jnode n;
+	size_t which;
+
+	if (!jnode_get(object, "distribution", &n))
+		return true;
+	if (!jnode_choice(&n, distributions, DISTRIBUTIONS, &which))
+		return false;
+	f->distribution = (enum distribution)which;
+	return true;
+}
+
 bool scenario_read_free(struct scenario *s, const struct jnode *n)
 {
 	static const char *const ends[] = { "iterations", "seconds" };
@@ -307,5 +342,6 @@ bool scenario_read_free(struct scenario *s, const struct jnode *n)
 	if (which == 1 && !jnode_real(&end, SECONDS_MIN, SECONDS_MAX, &f->seconds))
 		return false;
 	return read_rate(s, n, "nmi_rate", "nmi_vcpus", &f->nmi_rate, &f->nmi_mask) &&
-	       read_rate(s, n, "ipi_rate", "ipi_vcpus", &f->ipi_rate, &f->ipi_mask);
+	       read_rate(s, n, "ipi_rate", "ipi_vcpus", &f->ipi_rate, &f->ipi_mask) &&
+	       read_distribution(f, n);
 }

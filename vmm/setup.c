@@ -25,6 +25,11 @@ const struct cm_counts *setup_counts(struct vm *vm, const struct image *image, u
 	return (const struct cm_counts *)host(vm, image->abi.counts) + vcpu;
 }
 
+const struct cm_patches *setup_patches(struct vm *vm, const struct image *image)
+{
+	return host(vm, image->abi.patches);
+}
+
 static uint32_t carry_out(const struct cm_atomic *a, uint32_t before)
 {
 	switch (a->op) {
@@ -106,7 +111,7 @@ static void write_mailbox(struct cm_cpu *cpu, uint32_t id, const struct scenario
 	cpu->cpl = 0;
 	cpu->calls = s->method == METHOD_FREE ? (uint32_t)s->free.iterations : s->calls;
 	if (id == s->patcher) {
-		cpu->role = CM_ROLE_PATCHER;
+		cpu->role = s->method == METHOD_FREE ? CM_ROLE_TIMED_PATCHER : CM_ROLE_PATCHER;
 		cpu->cpl = s->patcher_cpl;
 	} else if (s->executors & 1u << id) {
 		cpu->role = CM_ROLE_EXECUTOR;
