@@ -218,7 +218,9 @@ static void say_door(struct trace_maker *k)
 		break;
 	case CM_DOOR_IPI:
 		trace_remark(k, "sends %s to vCPU",
-			     vector_name(k->m->image->abi.isa, k->r->ipi_vector));
+			     k->r->ipi_vector == CM_VECTOR_NMI ?
+				     vector_nmi_name(k->m->image->abi.isa) :
+				     vector_ipi_name(k->m->image->abi.isa));
 		for (uint32_t i = 0; i < CM_MAX_VCPUS; i++) {
 			if (!(k->r->ipi_mask & 1u << i))
 				continue;

@@ -34,7 +34,7 @@ static const char *const arm_names[] = {
 
 static bool is_x86(uint32_t isa)
 {
-	return isa == CM_ISA_X86_64;
+	return isa != CM_ISA_A64 && isa != CM_ISA_T32 && isa != CM_ISA_A32;
 }
 
 const char *vector_name(uint32_t isa, uint64_t vector)

@@ -84,7 +84,7 @@ static const struct damage damages[] = {
 	{ AT(symbol[S_ABI].st_value), UINT64_MAX, "is not inside one segment" },
 	{ AT(rodata.abi.magic), 1, "cm_abi: magic 0x1, must be 0x31444f4d53534f52" },
 	{ AT(rodata.abi.version), 3,
-	  "image has ABI version 3, this crossmod speaks 1; rebuild the guest" },
+	  "image has ABI version 3, this crossmod speaks 2; rebuild the guest" },
 	{ AT(rodata.abi.isa), 0, "cm_abi.isa: 0" },
 	{ AT(rodata.abi.isa), CM_ISA_A64,
 	  "cm_abi.isa: 2, but the ELF header's machine runs ISA 1" },
