@@ -121,7 +121,7 @@ static void fetch_plain(struct machine *m, uint32_t vcpu, struct insn *insn, str
 
 		bytes = image_bytes_up_to(m->image, r->pc, &size);
 		if (!bytes) {
-			*insn = (struct insn){ .class = INSN_INVALID };
+			*insn = (struct insn){ .operand = INSN_NO_REGISTER, .class = INSN_INVALID };
 			return;
 		}
 		known = &m->decoded[r->pc - CM_IMAGE_BASE];

@@ -242,7 +242,7 @@ static void say_door(struct trace_maker *k)
 	}
 }
 
-/* In sc, asc and desc every fetch is of the newest anyway. */
+/* In sc, asc and desc every fetch is of the newest anyway; in arm it depends on more. */
 static void say_synchronised(struct trace_maker *k)
 {
 	const struct fetch *f = &k->m->fetch;
