@@ -98,8 +98,8 @@ $(B)/host/vmm/report_page.o: vmm/report_page.html
 
 # ---- guests ----------------------------------------------------------------
 # clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
-# image of its own, $(B)/guest-<isa>-<dir's name>.elf.
-GUEST_ISAS     := x86_64 arm64
+# image of its own, $(B)/guest-<isa>-<dir's name>.elf, for the host program's architecture.
+GUEST_ISAS     := $(if $(PROTOCOLS),$(HOST_ARCH),x86_64 arm64)
 GUEST_CC       ?= clang
 GUEST_LD       ?= ld.lld
 GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector \

@@ -164,7 +164,7 @@ bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e)
 	snprintf(model, sizeof(model), "%.*s", (int)length, text);
 	if (!fetch_model_parse(model, &f->model))
 		return err_set(e, ERR_INPUT, "fetch %s: must be %s", text,
-			       "sc, asc, desc, ordered or stale, then /CHUNK");
+			       "sc, asc, desc, ordered, stale or arm, then /CHUNK");
 	for (size_t i = 0; slash && i < sizeof(chunks) / sizeof(chunks[0]); i++)
 		if (!strcmp(slash + 1, chunks[i].name)) {
 			f->chunk = chunks[i].bytes;

@@ -12,6 +12,7 @@
 
 #include "explore.h"
 #include "guard.h"
+#include "isa.h"
 #include "matrix_cell.h"
 #include "report.h"
 #include "report_matrix.h"
@@ -21,8 +22,7 @@
 #define SECONDS_QUICK 170
 #define MEMORY_MB     4096
 
-#define ALL_MODELS ((1u << FETCH_MODELS) - 1)
-#define ALL_NMIS   ((1u << MATRIX_NMIS) - 1)
+#define ALL_NMIS ((1u << MATRIX_NMIS) - 1)
 
 /* "2,3" as a mask. */
 static bool parse_vcpus(const char *text, uint32_t *mask, struct err *e)
@@ -71,14 +71,25 @@ static bool parse_nmis(const struct options *o, uint32_t *mask, struct err *e)
 	return true;
 }
 
-static bool choose(const struct options *o, struct matrix_choice *c, struct err *e)
+/* Of every model that processors of (isa) may be described by. */
+static uint32_t all_models(enum cm_isa isa)
 {
-	struct fetch_config fetch = { .chunk = 1 };
+	uint32_t models = 0;
+
+	for (uint32_t i = 0; i < FETCH_MODELS; i++)
+		if (fetch_model_fits((enum fetch_model)i, isa))
+			models |= 1u << i;
+	return models;
+}
+
+static bool choose(const struct options *o, enum cm_isa isa, struct matrix_choice *c, struct err *e)
+{
+	struct fetch_config fetch = { .chunk = isa_chunk(isa) };
 
 	*c = (struct matrix_choice){
 		.vcpus = o->quick ? 1u << 2 : 1u << 2 | 1u << 3,
 		.nmis = o->quick ? 1u << MATRIX_NMI_NONE : ALL_NMIS,
-		.models = ALL_MODELS,
+		.models = all_models(isa),
 	};
 	if ((o->vcpus && !parse_vcpus(o->vcpus, &c->vcpus, e)) ||
 	    (o->nnmi && !parse_nmis(o, &c->nmis, e)))
@@ -86,6 +97,11 @@ static bool choose(const struct options *o, struct matrix_choice *c, struct err 
 	if (o->fetch) {
 		if (!cmd_parse_fetch(&fetch, o->fetch, e))
 			return false;
+		if (!fetch_model_fits(fetch.model, isa))
+			return err_set(
+				e, ERR_INPUT,
+				"--fetch %s: of Arm processors, and the guest is not for one",
+				o->fetch);
 		c->models = 1u << fetch.model;
 	}
 	c->chunk = fetch.chunk;
@@ -135,7 +151,7 @@ static bool prepare(const struct options *o, struct matrix *m, const struct imag
 
 	host_read(host);
 	m->host = host;
-	if (!choose(o, &choice, e) || !bound(o, m, host, e))
+	if (!choose(o, (enum cm_isa)img->abi.isa, &choice, e) || !bound(o, m, host, e))
 		return false;
 	list = patterns(o, &choice.nprotocols);
 	choice.protocol = list;

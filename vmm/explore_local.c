@@ -118,8 +118,8 @@ static const struct insn_access *access_of(struct local *l, uint64_t pc, uint32_
 	if (!l->known[offset]) {
 		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
 								     INSN_LENGTH_MAX;
-		l->access[offset] = insn_access(machine_decoder(l->m, isa), img->memory + offset, size,
-						 pc);
+		l->access[offset] =
+			insn_access(machine_decoder(l->m, isa), img->memory + offset, size, pc);
 		l->known[offset] = true;
 	}
 	return &l->access[offset];

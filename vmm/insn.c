@@ -73,11 +73,6 @@ bool insn_detailed(struct insn_decoder *d, const uint8_t *bytes, size_t size, ui
 	return cs_disasm_iter(d->detailed, &bytes, &size, &address, d->detail);
 }
 
-uint32_t insn_unit(const struct insn_decoder *d)
-{
-	return d->isa->unit;
-}
-
 uint8_t insn_stack_pointer(const struct insn_decoder *d)
 {
 	return d->isa->stack_pointer;

@@ -82,9 +82,6 @@ struct insn_decoder {
 bool insn_init(struct insn_decoder *d, enum cm_isa isa, struct err *e);
 void insn_fini(struct insn_decoder *d);
 
-/* Of the decoder's ISA: bytes a fetch takes at once by default, 1, 2 or 4. */
-uint32_t insn_unit(const struct insn_decoder *d);
-
 /* The number of the stack pointer: 4, 31 or 13. */
 uint8_t insn_stack_pointer(const struct insn_decoder *d);
 

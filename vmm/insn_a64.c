@@ -464,7 +464,6 @@ static const char *a64_own_text(const uint8_t *bytes, size_t size, char *buf, si
 const struct insn_isa insn_isa_a64 = {
 	.arch = CS_ARCH_ARM64,
 	.mode = CS_MODE_ARM,
-	.unit = 4,
 	.stack_pointer = SP,
 	.decode = a64_decode,
 	.access = a64_access,

@@ -15,7 +15,6 @@ struct insn_isa {
 	cs_arch arch;
 	cs_mode mode;
 	bool detail; /* wants the handle with operands */
-	uint8_t unit;
 	uint8_t stack_pointer;
 	struct insn (*decode)(struct insn_decoder *d, const uint8_t *bytes, size_t size,
 			      uint64_t address);

@@ -499,7 +499,6 @@ const struct insn_isa insn_isa_t32 = {
 	.arch = CS_ARCH_ARM,
 	.mode = CS_MODE_THUMB | CS_MODE_V8,
 	.detail = true,
-	.unit = 2,
 	.stack_pointer = SP,
 	.decode = t32_decode,
 	.access = t32_access,

@@ -394,7 +394,6 @@ const struct insn_isa insn_isa_x86 = {
 	.arch = CS_ARCH_X86,
 	.mode = CS_MODE_64,
 	.detail = true,
-	.unit = 1,
 	.stack_pointer = STACK_POINTER,
 	.decode = x86_decode,
 	.access = x86_access,

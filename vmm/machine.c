@@ -231,8 +231,9 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 {
 	switch (insn->class) {
 	case INSN_SYNC:
-	case INSN_EVENT_RETURN:
 		return true;
+	case INSN_EVENT_RETURN:
+		return !m->scenario->fetch.return_lax;
 	case INSN_MFENCE:
 		return m->scenario->fetch.mfence_syncs;
 	case INSN_WRMSR:
@@ -240,6 +241,30 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 		return counter < 0x800 || counter > 0x8ff;
 	default:
 		return false;
+	}
+}
+
+/* Where the line of a maintenance operation is executed. The alias is another name of its data. */
+static void note_maintenance(struct machine *m, uint32_t vcpu, const struct insn *insn,
+			     uint64_t address)
+{
+	if (insn->class == INSN_DSB)
+		fetch_barrier(&m->fetch, vcpu);
+	switch (insn->maintenance) {
+	case MAINTAIN_NOTHING:
+		break;
+	case MAINTAIN_CLEAN:
+		if (address - CM_ALIAS_BASE < CM_TEXT_SIZE)
+			address += CM_TEXT_BASE - CM_ALIAS_BASE;
+		fetch_clean(&m->fetch, vcpu, address);
+		break;
+	case MAINTAIN_INVALIDATE:
+		fetch_invalidate(&m->fetch, vcpu, address);
+		break;
+	case MAINTAIN_INVALIDATE_OWN:
+	case MAINTAIN_INVALIDATE_ALL:
+		fetch_invalidate_all(&m->fetch, vcpu, insn->maintenance == MAINTAIN_INVALIDATE_ALL);
+		break;
 	}
 }
 
@@ -261,11 +286,14 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	struct machine_cpu *c = &m->cpu[a->vcpu];
 	uint64_t counter = vcpu_counter(v), sp = vcpu_sp(v);
 	struct fetch_plan plan = { 0 };
+	uint64_t operand = 0;
 	struct vcpu_exit x;
 	struct insn insn;
 
 	if (!machine_fetch(m, a, &plan, &insn, r, e))
 		return false;
+	if (insn.operand != INSN_NO_REGISTER)
+		operand = vcpu_register(v, insn.operand);
 	if (!vcpu_step(v, &x, e))
 		return false;
 	r->executed = true;
@@ -281,6 +309,8 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 		return false;
 	if (x.kind == EXIT_DELIVERED || insn.class == INSN_EVENT_RETURN)
 		machine_stack_moved(m, a->vcpu, sp, x.kind != EXIT_DELIVERED);
+	if (x.kind == EXIT_STEPPED)
+		note_maintenance(m, a->vcpu, &insn, operand);
 	if (x.kind == EXIT_STEPPED && synchronises(m, &insn, counter)) {
 		fetch_synchronised(&m->fetch, a->vcpu);
 		r->synchronised = true;
@@ -381,8 +411,8 @@ void machine_close(struct machine *m)
 			struct violation v = { .kind = VIOLATION_TORN };
 
 			site_hex(c->mixture.bytes, c->mixture.length, hex, sizeof(hex));
-			insn_text(machine_decoder(m, m->site[0].placed.isa), c->mixture.bytes, sizeof(c->mixture.bytes),
-				  c->mixture.address, text, sizeof(text));
+			insn_text(machine_decoder(m, m->site[0].placed.isa), c->mixture.bytes,
+				  sizeof(c->mixture.bytes), c->mixture.address, text, sizeof(text));
 			snprintf(v.text, sizeof(v.text),
 				 "a mixture was executed, %s (%s); the guest noticed nothing", hex,
 				 text);

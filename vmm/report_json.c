@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "isa.h"
 #include "report_internal.h"
 #include "site.h"
 #include "stats.h"
@@ -234,8 +235,16 @@ static void put_stepped_limits(json_t *o, const struct scenario *s)
 	json_t *knobs = json_object(), *budgets = json_object(), *bounds = json_object();
 
 	put(knobs, "delivery_syncs", json_boolean(s->fetch.delivery_syncs));
-	put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
-	put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));
+	if (isa_is_arm(s->isa)) {
+		put(knobs, "return_syncs", json_boolean(!s->fetch.return_lax));
+	} else {
+		put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
+		put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));
+	}
+	if (s->fetch.model == FETCH_ARM) {
+		put(knobs, "dline", json_integer(fetch_line(s->fetch.dline)));
+		put(knobs, "iline", json_integer(fetch_line(s->fetch.iline)));
+	}
 	put(o, "knobs", knobs);
 	if (s->method == METHOD_EXPLORE) {
 		json_t *nmis = json_array();

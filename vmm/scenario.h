@@ -123,7 +123,9 @@ struct scenario {
 	char *name; /* the path below scenarios/ without .json, or the path as given */
 	char *text; /* the file, for the result */
 	char *why;
-	char *source; /* where the question comes from; may be NULL */
+	char *source;	 /* where the question comes from; may be NULL */
+	enum cm_isa isa; /* of the sites */
+	bool isa_said;	 /* in the file itself */
 	char *protocol_name;
 	const struct image_protocol *protocol; /* NULL when parsed without an image */
 	struct placement site[CM_MAX_SITES];

@@ -66,7 +66,7 @@ bool setup_atomic(struct vm *vm, uint64_t argument)
 /* What no instruction of the guest leads to raises an undefined instruction, or a breakpoint. */
 static int filler(enum cm_isa isa)
 {
-	return isa == CM_ISA_X86_64 ? 0xcc : isa == CM_ISA_T32 ? 0xde : 0x00;
+	return isa == CM_ISA_T32 ? 0xde : isa == CM_ISA_A64 ? 0x00 : 0xcc;
 }
 
 static void place_sites(struct vm *vm, const struct scenario *s, struct site *site)

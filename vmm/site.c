@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_arm(uint32_t isa)
+{
+	return isa == CM_ISA_A64 || isa == CM_ISA_T32 || isa == CM_ISA_A32;
+}
+
 static uint64_t slot_start(uint32_t index)
 {
 	return (uint64_t)index * CM_SLOT_SIZE;
@@ -37,7 +42,7 @@ void site_place(struct site *s, const struct image_site *kind, uint32_t index, u
 		.value_new = r->value_new,
 		.length = r->length,
 		.isa = (uint16_t)r->isa,
-		.lead = r->isa == CM_ISA_X86_64 ? 0 : (uint16_t)r->site_offset,
+		.lead = is_arm(r->isa) ? (uint16_t)r->site_offset : 0,
 	};
 	memcpy(s->placed.old_bytes, r->old_bytes, CM_MAX_SITE_LEN);
 	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
@@ -161,7 +166,7 @@ static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t
 		       target == ev->ip;
 	}
 	if (ev->kind == CM_EVENT_OUTCOME)
-		return s->placed.isa == CM_ISA_X86_64 && first.length == s->placed.length &&
+		return !is_arm(s->placed.isa) && first.length == s->placed.length &&
 		       value_of(s, mix) == ev->value;
 	return faults_at(s, d, mix, ev->ip - text);
 }
@@ -290,7 +295,7 @@ static void judge_outcome(const struct judge *j, struct violation *v)
 static void name_exception(uint32_t isa, const struct cm_event *ev, const char *where, char *buf,
 			   size_t size)
 {
-	const char *name = isa == CM_ISA_X86_64 ? NULL : vector_name(isa, ev->vector);
+	const char *name = is_arm(isa) ? vector_name(isa, ev->vector) : NULL;
 
 	if (name)
 		snprintf(buf, size, "raised an exception, %s, at %s", name, where);
@@ -304,9 +309,8 @@ static void judge_trap(const struct judge *j, struct violation *v)
 	const struct cm_event *ev = j->ev;
 	uint32_t isa = j->sites[0].placed.isa;
 	uint64_t at = vector_trap_address(isa, ev->vector, ev->ip);
-	const struct site *hit = vector_is_breakpoint(isa, ev->vector) ?
-					 site_at(j->sites, j->nsites, at) :
-					 NULL;
+	const struct site *hit =
+		vector_is_breakpoint(isa, ev->vector) ? site_at(j->sites, j->nsites, at) : NULL;
 	struct site_mixture mix;
 	char where[64], what[128];
 

@@ -117,7 +117,6 @@ Test(insn_a64, all_of_a_word_or_nothing)
 		cr_expect_eq(insn.length, 0);
 	}
 	cr_expect_eq(insn_decode(&decoder, isb, sizeof(isb), AT).class, INSN_SYNC);
-	cr_expect_eq(insn_unit(&decoder), 4);
 	cr_expect_eq(insn_stack_pointer(&decoder), SP);
 }
 

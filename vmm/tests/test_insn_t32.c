@@ -131,7 +131,6 @@ Test(insn_t32, all_of_one_or_nothing)
 	cr_expect_eq(insn_decode(&decoder, isb, sizeof(isb), AT).class, INSN_SYNC);
 	cr_expect_eq(insn_decode(&decoder, isb + 4, 2, AT).length, 2);
 	cr_expect_eq(insn_decode(&decoder, isb + 4, 1, AT).length, 0);
-	cr_expect_eq(insn_unit(&decoder), 2);
 	cr_expect_eq(insn_stack_pointer(&decoder), SP);
 }
 
