@@ -42,6 +42,8 @@ struct quirks {
 	bool int3_cpl0_fails;	  /* INT3 at CPL0 is not emulated: injected instead */
 	bool step_cpl3_via_guest; /* a step at CPL3 ends in the guest's own #DB, not in an exit */
 	bool iret_runs_on;	  /* a step over IRET does not stop behind it */
+	bool pushf_shows_step;	  /* PUSHF pushes the trap flag that a step has set */
+	bool rep_runs_whole;	  /* a step over REP MOVS and its like executes every iteration */
 	bool no_run_to;		  /* a run to a planted breakpoint does not stop there */
 	double cpl0_ns;		  /* measured: one instruction of guest code at CPL0 */
 };

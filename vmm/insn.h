@@ -72,10 +72,13 @@ void insn_text(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64
 enum insn_reach {
 	REACH_OWN,    /* registers, and the stack by push, pop, call and ret */
 	REACH_MEMORY, /* one explicit operand, at the address below */
+	REACH_COPY,   /* a MOVS: read where RSI points, written where (base), RDI, does */
 	REACH_OTHER,  /* I/O, interruptibility, serialising, several operands, anything unknown */
 };
 
 /* Registers by their numbers in the encoding; x86: 0 RAX, 1 RCX ... 15 R15. */
+#define INSN_COPY_FROM	 6u /* RSI: REACH_COPY */
+#define INSN_COPY_TO	 7u /* RDI */
 #define INSN_NO_REGISTER 0xffu
 
 enum insn_flow {

@@ -11,8 +11,10 @@
 #include "arch.h"
 #include "kvm.h"
 
+#define X86_ZF	       0x40u
 #define X86_TF	       0x100u
 #define X86_IF	       0x200u
+#define X86_RF	       0x10000u
 #define X86_VECTOR_DB  1u
 #define X86_VECTOR_NMI 2u
 #define X86_VECTOR_BP  3u
