@@ -153,6 +153,9 @@ struct arch_capability {
 };
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e);
 
+/* The emulator this program's processor is part of, as far as that shows; NULL: none. */
+const char *arch_emulator(void);
+
 /* Is the guest's x2APIC (rather than xAPIC) what VM_FREE uses here? */
 bool vm_x2apic(const struct vm *vm);
 
