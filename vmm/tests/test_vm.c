@@ -227,6 +227,27 @@ Test(vm, a_step_over_a_repetition_is_one_iteration)
 	vm_free(vm);
 }
 
+/* ---- state ---- */
+
+Test(vm, what_lies_behind_a_null_selector_is_no_state)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = &vm->vcpu[0];
+	struct vcpu_state plain, other;
+
+	v->sregs->ss = v->sregs->ds = x86_null_segment(0);
+	vcpu_save(v, &plain);
+	v->sregs->ss.limit = 0xffffffff;
+	v->sregs->ss.present = v->sregs->ss.s = 1;
+	v->sregs->ds.type = 3;
+	vcpu_save(v, &other);
+	cr_expect_eq(memcmp(plain.bytes, other.bytes, plain.size), 0);
+	v->sregs->gs.base++;
+	vcpu_save(v, &other);
+	cr_expect_neq(memcmp(plain.bytes, other.bytes, plain.size), 0);
+	vm_free(vm);
+}
+
 /* ---- without shared registers ---- */
 
 static const char *const scenarios[] = {

@@ -68,6 +68,8 @@ void x86_load_image(struct vm *vm);
 /* Page tables and descriptor tables, and the first state of a vCPU. */
 void x86_build_tables(struct vm *vm);
 void x86_first_state(struct vcpu *v, struct x86_state *s);
+/* Of a null selector, in 64-bit mode: what else KVM reports of one means nothing. */
+struct kvm_segment x86_null_segment(uint16_t selector);
 /* Code and stack segments of (cpl), as an IRET would load them. */
 void x86_set_cpl(struct vcpu *v, uint32_t cpl);
 
