@@ -17,7 +17,7 @@
 #define FOOT	   46u
 #define GAP	   2u /* columns between the line's offsets and the page's */
 #define LEFT	   0.20
-#define RIGHT	   0.90
+#define RIGHT	   0.88
 
 static uint32_t column_of(uint32_t offset)
 {
@@ -112,9 +112,9 @@ static void put_panel(FILE *out, const struct survey *s, enum survey_kind kind,
 		survey_kind_name(kind), survey_kind_site(kind));
 	put_row_names(out, row, rows);
 	fprintf(out, "set yrange [%g:-0.5]\nset xrange [-0.5:%g]\n", rows - 0.5, columns - 0.5);
-	fprintf(out, last ? "set xlabel 'offset of the instruction in its 64-byte line (bytes);  "
-			    "-4 to -1: from the end of a page'\n" :
-			    "unset xlabel\n");
+	fprintf(out,
+		last ? "set xlabel 'where the instruction begins: bytes from the start of its 64-byte line;  -4 to -1: bytes from the end of a page'\n" :
+		       "unset xlabel\n");
 	fprintf(out, first ? "set key at screen %g,%g right top horizontal\n" : "unset key\n",
 		RIGHT, 0.985);
 	fprintf(out,
@@ -134,7 +134,7 @@ static void put_head(FILE *out, const struct survey *s, uint32_t height)
 		     "'#5b0016')\n");
 	fprintf(out, "set colorbox user origin %g,%g size 0.014,%g\n", RIGHT + 0.015,
 		(double)FOOT / height, 1 - (double)(HEAD + FOOT) / height);
-	fprintf(out, "set cblabel 'torn executions per million (ppm)' offset 1,0\n");
+	fprintf(out, "set cblabel 'torn executions per million (ppm)' offset 0.5,0\n");
 	fprintf(out, "set cbtics ('0.1' 0.1, '1' 1, '10' 10, '100' 100, '1 000' 1e3, '10 000' 1e4, "
 		     "'100 000' 1e5, '1 000 000' 1e6)\n");
 	fprintf(out,
