@@ -167,7 +167,7 @@ uint32_t survey_stores(const struct site *site, const uint8_t *text, uint32_t wi
 uint32_t survey_cell_stores(const struct survey *s, const struct survey_cell *c, bool *aligned)
 {
 	static const uint8_t text[CM_TEXT_SIZE]; /* what is around the site does not matter */
-	struct cm_survey_store store[CM_SURVEY_STORES];
+	struct cm_survey_store store[CM_SURVEY_STORES] = { 0 };
 	struct site site;
 	uint32_t n;
 

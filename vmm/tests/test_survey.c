@@ -56,6 +56,7 @@ Test(survey, lists_are_parsed)
 	cr_expect(c.width[0] && !c.width[1] && c.width[2] && !c.width[3]);
 	cr_expect(c.npauses == 1 && c.pause[0] == 0);
 	cr_expect(c.cpl3 && !c.cpl0);
+	cr_expect(survey_parse_pauses(&c, "7,7,0,7", NULL) && c.npauses == 2, "each once");
 	cr_expect_eq(survey_offset(63), 63);
 	cr_expect_eq(survey_offset(64), 4092);
 }
