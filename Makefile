@@ -13,10 +13,13 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VERSION      := 0.1.0
 COMMIT       := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
-HOST_ARCH    := $(subst aarch64,arm64,$(shell uname -m))
+# CROSS=aarch64: the host program for arm64, in build/aarch64, from Debian's cross compiler and the
+# libraries that `make setup` unpacks to SYSROOT.
+CROSS        ?=
+HOST_ARCH    := $(subst aarch64,arm64,$(or $(CROSS),$(shell uname -m)))
 PREFIX       ?= /usr/local
 DESTDIR      ?=
-B            ?= build
+B            ?= build$(CROSS:%=/%)
 V            ?= 0
 FUZZ_SECONDS ?= 20
 Q            := $(if $(filter 0,$(V)),@)
@@ -29,18 +32,25 @@ all: # the default goal; what it needs is below
 
 # ---- host ------------------------------------------------------------------
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(CROSS:%=%-linux-gnu-)gcc
 endif
+SYSROOT ?= build-hosts/sysroot-arm64
 PKGS   := libelf jansson capstone libxxhash
 WARN   := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wshadow \
 	  -Wpointer-arith -Wwrite-strings -Wundef $(if $(WERROR),-Werror)
 CFLAGS ?= -O2 -g
 
+ifneq ($(CROSS),)
+PKG_CFLAGS := -isystem $(SYSROOT)/usr/include
+LDFLAGS    += -L$(SYSROOT)/usr/lib/$(CROSS)-linux-gnu
+STATIC     := 1
+else
 # Asked by the first recipe that compiles, not when make starts: by then `setup` may have
 # installed pkg-config. The answer replaces the variable, so it is asked once.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $$(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $$(PKGS)))$(or \
 	     $(PKG_LIBS),$(error $(PKGS): not installed; `make setup` installs them))
+endif
 
 HOST_DEFS = -D_GNU_SOURCE -I. -Ivmm -DCROSSMOD_VERSION='"$(VERSION)"' \
 	    -DCROSSMOD_COMMIT='"$(COMMIT)"' -DCROSSMOD_LIBDIR='"$(PREFIX)/lib/crossmod"' \
@@ -88,24 +98,50 @@ $(B)/host/vmm/report_page.o: vmm/report_page.html
 
 # ---- guests ----------------------------------------------------------------
 # clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
-# image of its own, $(B)/guest-<isa>-<dir's name>.elf.
-GUEST_ISAS     := x86_64
+# image of its own, $(B)/guest-<isa>-<dir's name>.elf, for the host program's architecture.
+GUEST_ISAS     := $(if $(PROTOCOLS),$(HOST_ARCH),x86_64 arm64)
 GUEST_CC       ?= clang
 GUEST_LD       ?= ld.lld
 GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector \
 		  -fno-asynchronous-unwind-tables -fno-common -ffunction-sections -Wall -Wextra \
 		  -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(if $(WERROR),-Werror) -I.
 GUEST_x86_64   := --target=x86_64-unknown-none-elf -mcmodel=small -mgeneral-regs-only -mno-red-zone
+GUEST_arm64    := --target=aarch64-none-elf -mgeneral-regs-only -mno-outline-atomics -mstrict-align
+GUEST_t32      := --target=armv7a-none-eabi -mthumb -mfloat-abi=soft -mno-unaligned-access
+# Whose protocols an image holds, besides protocols/any.
+PROTOCOL_DIR_x86_64 := x86_64
+PROTOCOL_DIR_arm64  := arm
 PROTOCOLS      ?=
 OWN_DIR        := $(abspath $(PROTOCOLS))
 OWN_SRC        := $(if $(OWN_DIR),$(or $(sort $(wildcard $(OWN_DIR)/*.c)),$(error no *.c in $(OWN_DIR))))
 GUEST_SUFFIX   := $(if $(OWN_DIR),-$(notdir $(OWN_DIR)))
 GUESTS         := $(GUEST_ISAS:%=$(B)/guest-%$(GUEST_SUFFIX).elf)
 
+# The T32 executor is linked apart, as what it is, and becomes a piece of the arm64 image.
+T32_SRC           := guest/executor.c $(sort $(wildcard guest/t32/*.S))
+T32_OBJ           := $(T32_SRC:%=$(B)/guest/t32/%.o)
+GUEST_OBJ         += $(T32_OBJ)
+GUEST_EXTRA_arm64 := $(B)/guest/t32/t32.o
+
+$(B)/guest/t32/%.o: % Makefile
+	$(call say,GUESTCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $(GUEST_t32) -MMD -MP -c -o $@ $<
+
+$(B)/guest/t32/t32.elf: $(T32_OBJ) guest/t32/link.lds
+	$(call say,GUESTLD,$@)
+	$(Q)$(GUEST_LD) -static -nostdlib --gc-sections --fatal-warnings -z noexecstack \
+		-T guest/t32/link.lds -o $@ $(T32_OBJ)
+
+$(B)/guest/t32/t32.o: $(B)/guest/t32/t32.elf scripts/embed-t32.sh
+	$(Q)llvm-objcopy -O binary -j .t32 $< $(@:.o=.bin)
+	$(Q)scripts/embed-t32.sh $< $(@:.o=.bin) > $(@:.o=.S)
+	$(Q)$(GUEST_CC) $(GUEST_arm64) -c -o $@ $(@:.o=.S)
+
 define guest_rules
 GUEST_SRC_$(1) := $$(sort $$(wildcard guest/*.c guest/$(1)/*.c guest/$(1)/*.S protocols/any/*.c \
-		  protocols/$(1)/*.c)) $$(OWN_SRC)
-GUEST_OBJ_$(1) := $$(patsubst %,$(B)/guest/$(1)/%.o,$$(GUEST_SRC_$(1)))
+		  protocols/$$(PROTOCOL_DIR_$(1))/*.c)) $$(OWN_SRC)
+GUEST_OBJ_$(1) := $$(patsubst %,$(B)/guest/$(1)/%.o,$$(GUEST_SRC_$(1))) $$(GUEST_EXTRA_$(1))
 GUEST_OBJ      += $$(GUEST_OBJ_$(1))
 
 $(B)/guest/$(1)/%.o: % Makefile

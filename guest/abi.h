@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define CM_ABI_MAGIC   0x31444f4d53534f52ULL /* "ROSSMOD1" */
-#define CM_ABI_VERSION 1u
+#define CM_ABI_VERSION 2u
 
 #define CM_MAX_VCPUS	16u
 #define CM_MAX_SITES	4u
@@ -42,6 +42,13 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 /* The doorbell: one byte `out` to this port (x86), the reason as its value. */
 #define CM_DOORBELL_PORT 0xc3u
 
+/*
+ * Arm's doorbell: a store of a word to this address, where no memory is. The
+ * second bell's word is the address of a struct cm_atomic.
+ */
+#define CM_DOORBELL_ADDRESS 0x0f000000u
+#define CM_DOORBELL_ATOMIC  (CM_DOORBELL_ADDRESS + 8u)
+
 /* Rung by the stepped entry stubs: an event has been delivered. The value says nothing. */
 #define CM_DELIVERY_PORT 0xc4u
 
@@ -52,15 +59,33 @@ enum cm_door {
 	CM_DOOR_IPI = 4,    /* cm_cpu.ipi_mask and .ipi_vector ask for an IPI or NMI */
 	CM_DOOR_CRASH = 5,  /* an exception outside any site; see cm_cpu.event */
 	CM_DOOR_ASSERT = 6, /* a guest self-check failed: cm_cpu.assert_line */
+	CM_DOOR_ATOMIC = 7, /* carry out a struct cm_atomic; rung by CM_DOORBELL_ATOMIC */
+};
+
+/*
+ * A read-modify-write that the host does for the guest, all at once. Arm: an
+ * LDXR/STXR pair never succeeds when it is stepped, as every exception entry
+ * and return clears the monitor (DDI 0487, B2.9.1), and not every core has the
+ * single instructions of FEAT_LSE.
+ */
+enum cm_atomic_op { CM_ATOMIC_CMPXCHG, CM_ATOMIC_AND, CM_ATOMIC_OR, CM_ATOMIC_ADD };
+
+struct cm_atomic {
+	uint64_t address; /* of a 32-bit variable */
+	uint32_t op;
+	uint32_t operand;
+	uint32_t compare; /* CM_ATOMIC_CMPXCHG: what (operand) replaces */
+	uint32_t before;  /* out: the variable's value before */
 };
 
 enum cm_role {
 	CM_ROLE_IDLE = 0,
 	CM_ROLE_PATCHER = 1,
 	CM_ROLE_EXECUTOR = 2,
-	CM_ROLE_SURVEY_WRITER = 3, /* this and the next two: see struct cm_survey */
-	CM_ROLE_SURVEY_EXECUTOR = 4,
-	CM_ROLE_SURVEY_SPENDER = 5,
+	CM_ROLE_TIMED_PATCHER = 3, /* at full speed: counts what each call of patch() took */
+	CM_ROLE_SURVEY_WRITER = 4, /* this and the next two: see struct cm_survey */
+	CM_ROLE_SURVEY_EXECUTOR = 5,
+	CM_ROLE_SURVEY_SPENDER = 6,
 };
 
 /* What the guest says of one execution of a site that was not plainly legal. */
@@ -84,7 +109,7 @@ struct cm_site_record {
 	uint32_t isa;
 	uint32_t image_size;
 	uint64_t image;
-	uint32_t site_offset;
+	uint32_t site_offset;	/* Arm: an execution starts with the code before it */
 	uint32_t length;	/* of the patched bytes */
 	uint32_t resume_offset; /* where a trapped CPU may resume: past the site */
 	uint32_t target_offset; /* where the new form leads, when not past it */
@@ -109,7 +134,8 @@ struct cm_site {
 	uint32_t length;
 	uint32_t started;  /* pokes of this site begun; odd = to the new form */
 	uint32_t promised; /* pokes of this site the routine has returned from */
-	uint32_t pad;
+	uint16_t isa;
+	uint16_t lead; /* bytes before the site at which an execution starts */
 	uint8_t old_bytes[CM_MAX_SITE_LEN];
 	uint8_t new_bytes[CM_MAX_SITE_LEN];
 };
@@ -161,16 +187,58 @@ struct cm_counts {
 	struct cm_event event[CM_MAX_EVENTS];
 };
 
+/*
+ * How often which value came: those below 16 each for itself, above that 16
+ * buckets an octave, so that a bucket is at most a 16th of its values wide.
+ * What does not fit is in the last one; sum and max are exact.
+ */
+#define CM_HISTOGRAM_BUCKETS 592u /* values to 2^40 */
+
+struct cm_histogram {
+	uint64_t count;
+	uint64_t sum;
+	uint64_t max;
+	uint64_t bucket[CM_HISTOGRAM_BUCKETS];
+};
+
+static inline uint32_t cm_histogram_bucket(uint64_t value)
+{
+	uint32_t octave, bucket;
+
+	if (value < 16)
+		return (uint32_t)value;
+	octave = 63 - (uint32_t)__builtin_clzll(value);
+	bucket = 16 * (octave - 3) + (uint32_t)(value >> (octave - 4) & 15);
+	return bucket < CM_HISTOGRAM_BUCKETS ? bucket : CM_HISTOGRAM_BUCKETS - 1;
+}
+
+static inline void cm_histogram_add(struct cm_histogram *h, uint64_t value)
+{
+	h->count++;
+	h->sum += value;
+	if (value > h->max)
+		h->max = value;
+	h->bucket[cm_histogram_bucket(value)]++;
+}
+
+/* What the calls of patch() took, by a timed patcher; in .ghost. */
+struct cm_patches {
+	struct cm_histogram ticks;   /* of the guest's time stamp counter, a call */
+	struct cm_histogram retries; /* cm_retry(), a call */
+	uint64_t all_retries;
+	uint64_t after_stop; /* calls that returned only when (stop) was set: 0 or 1 */
+};
+
 /* One vCPU's mailbox. The first members are known to assembly by offset. */
 struct cm_cpu {
-	uint64_t self;	     /* its own address; %gs:0 on x86 */
+	uint64_t self;	     /* its own address; %gs:0 on x86, TPIDRRO_EL0 on Arm */
 	uint64_t recover_ip; /* where a failed execution of a site returns to */
 	uint64_t recover_sp;
 	uint64_t kernel_sp; /* stack for the idle loop and the role */
 	uint64_t user_sp;
 	uint32_t id;
 	uint32_t role;
-	uint32_t cpl;	/* 0 or 3: where the role is played */
+	uint32_t cpl;	/* 0 or 3: where the role is played; Arm: EL1 or EL0 */
 	uint32_t calls; /* executions of the sites; 0 = until stop */
 	uint32_t ipi_mask;
 	uint32_t ipi_vector;
@@ -266,14 +334,17 @@ struct cm_abi {
 	uint32_t cpu_size;
 	uint32_t counts_size;
 	uint32_t site_record_size;
+	uint32_t patches_size;
+	uint32_t pad;
 	uint64_t start;		  /* entry of every vCPU, its mailbox in the first argument */
-	uint64_t vectors;	  /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart */
+	uint64_t vectors;	  /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart; Arm: VBAR_EL1 */
 	uint64_t vectors_stepped; /* the same, ringing CM_DELIVERY_PORT with the vector pushed */
 	uint64_t control;
-	uint64_t cpu;	 /* struct cm_cpu [CM_MAX_VCPUS] */
-	uint64_t counts; /* struct cm_counts [CM_MAX_VCPUS] */
-	uint64_t stacks; /* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
-	uint64_t loop;	 /* the executor's loop, for the host-side control run */
+	uint64_t cpu;	  /* struct cm_cpu [CM_MAX_VCPUS] */
+	uint64_t counts;  /* struct cm_counts [CM_MAX_VCPUS] */
+	uint64_t patches; /* struct cm_patches */
+	uint64_t stacks;  /* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
+	uint64_t loop;	  /* the executor's loop, for the host-side control run */
 	uint64_t ghost_start;
 	uint64_t ghost_end;
 	uint64_t selfcheck; /* instructions the probe steps over */
@@ -291,9 +362,15 @@ enum cm_stack {
 	CM_STACKS
 };
 
-/* x86: what a vCPU sends to another. */
-#define CM_VECTOR_NMI 2u
-#define CM_VECTOR_IPI 0x40u
+/*
+ * What a vCPU sends to another. On Arm a vector is the exception class of
+ * ESR_EL1 (0 to 63, DDI 0487, D17.2.37) or one of these, none of which is a
+ * class: FIQ, taken with IRQs masked, is what an NMI is there; IRQ; SError.
+ */
+#define CM_VECTOR_NMI	     2u
+#define CM_VECTOR_IPI	     0x40u
+#define CM_VECTOR_SERROR     0x41u
+#define CM_VECTOR_ARM_STRIDE 0x80u
 
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)
 CM_STATIC_ASSERT(sizeof(struct cm_site_record) == 88);
@@ -301,8 +378,11 @@ CM_STATIC_ASSERT(sizeof(struct cm_site) == 112);
 CM_STATIC_ASSERT(sizeof(struct cm_control) == 56 + 4 * 112);
 CM_STATIC_ASSERT(sizeof(struct cm_event) == 64);
 CM_STATIC_ASSERT(sizeof(struct cm_counts) == 88 + 16 * 64);
+CM_STATIC_ASSERT(sizeof(struct cm_histogram) == 24 + 592 * 8);
+CM_STATIC_ASSERT(sizeof(struct cm_patches) == 2 * (24 + 592 * 8) + 16);
 CM_STATIC_ASSERT(sizeof(struct cm_cpu) == 88);
-CM_STATIC_ASSERT(sizeof(struct cm_abi) == 120);
+CM_STATIC_ASSERT(sizeof(struct cm_abi) == 136);
+CM_STATIC_ASSERT(sizeof(struct cm_atomic) == 24);
 CM_STATIC_ASSERT(sizeof(struct cm_survey) % 64 == 0);
 CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, pokes) % 64 == 0);
 CM_STATIC_ASSERT(__builtin_offsetof(struct cm_survey, fenced) % 64 == 0);

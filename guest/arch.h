@@ -5,6 +5,10 @@
 
 #if defined(__x86_64__)
 #include "guest/x86_64/arch.h"
+#elif defined(__aarch64__)
+#include "guest/arm64/arch.h"
+#elif defined(__arm__)
+#include "guest/t32/arch.h"
 #else
 #error "no guest for this target yet: guest/<isa>/arch.h"
 #endif

@@ -40,7 +40,7 @@ static inline uint32_t execute(struct cm_cpu *cpu, struct cm_site *site, uint32_
 			       struct cm_counts *counts, uint32_t last)
 {
 	uint32_t promised = CM_READ(site->promised);
-	struct cm_outcome o = cm_execute(cpu, site->text);
+	struct cm_outcome o = cm_execute(cpu, cm_entry(site));
 	uint32_t started = CM_READ(site->started);
 	uint32_t form;
 

@@ -8,11 +8,12 @@
 /* Returned by cm_execute() in (value) when a trap ended the execution: recorded already. */
 #define CM_VALUE_TRAPPED 0xdead00000000dead
 
-/* Calls from CPL3, by the undefined instruction at cm_user_call. */
+/* Calls from CPL3, by the undefined instruction at cm_user_call; from EL0 by SVC. */
 enum cm_user_function { CM_USER_DONE = 1, CM_USER_IPI = 2 };
 
 extern struct cm_cpu cm_cpu[CM_MAX_VCPUS];
 extern struct cm_counts cm_counts[CM_MAX_VCPUS];
+extern struct cm_patches cm_patches;
 extern uint8_t cm_stacks[CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE];
 extern const struct cm_abi cm_abi;
 
@@ -47,7 +48,7 @@ extern const uint8_t cm_user_call[], cm_vectors[], cm_vectors_stepped[], cm_self
 /* <isa>/survey.c, where there is one: the loop of the vCPU's role */
 void cm_survey_play(struct cm_cpu *cpu) __attribute__((weak));
 
-/* <isa>/apic.c */
+/* <isa>/: by the interrupt controller, in free runs only. */
 void cm_apic_ipi(uint32_t target, uint32_t vector);
 void cm_apic_eoi(void);
 

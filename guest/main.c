@@ -6,9 +6,12 @@
  */
 #include "guest/kernel.h"
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 struct cm_control cm_control;
 struct cm_cpu cm_cpu[CM_MAX_VCPUS];
 struct cm_counts cm_counts[CM_MAX_VCPUS] __attribute__((section(".ghost")));
+struct cm_patches cm_patches __attribute__((section(".ghost")));
 uint8_t cm_stacks[CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE] __attribute__((aligned(4096)));
 
 const struct cm_protocol *cm_protocol(void)
@@ -22,7 +25,7 @@ uint32_t cm_cpu_id(void)
 }
 
 /* One call of patch(): the next (batch) sites in turn, each to its other form. */
-static void poke_batch(uint32_t number)
+static ALWAYS_INLINE void poke_batch(uint32_t number)
 {
 	struct cm_poke poke[CM_MAX_SITES];
 	uint32_t first = number * cm_control.batch % cm_control.sites;
@@ -45,18 +48,42 @@ static void poke_batch(uint32_t number)
 		CM_WRITE(poke[i].site->promised, poke[i].site->started);
 }
 
-static void patcher(struct cm_cpu *cpu)
+/* poke_batch(), and what it took. */
+static ALWAYS_INLINE void timed_batch(uint32_t number)
+{
+	uint64_t retries = cm_patches.all_retries, ticks = cm_ticks();
+
+	poke_batch(number);
+	ticks = cm_ticks() - ticks;
+	retries = cm_patches.all_retries - retries;
+	cm_histogram_add(&cm_patches.ticks, ticks);
+	cm_histogram_add(&cm_patches.retries, retries);
+	if (CM_READ(cm_control.stop))
+		cm_patches.after_stop++;
+}
+
+static ALWAYS_INLINE void patcher(struct cm_cpu *cpu, bool timed)
 {
 	struct cm_counts *counts = &cm_counts[cpu->id];
 
 	for (uint32_t n = 0; !cm_control.pokes || n < cm_control.pokes; n++) {
 		if (CM_READ(cm_control.stop))
 			break;
-		poke_batch(n);
+		if (timed)
+			timed_batch(n);
+		else
+			poke_batch(n);
 		counts->pokes++;
 		for (uint32_t i = 0; i < cm_control.pause; i++)
 			cm_pause();
 	}
+}
+
+/* A copy of its own: timing costs the patcher under a schedule no instruction. */
+static __attribute__((noinline)) void timed_patcher(struct cm_cpu *cpu)
+{
+	if (cpu->role == CM_ROLE_TIMED_PATCHER)
+		patcher(cpu, true);
 }
 
 /* The rounds one by one, for a protocol that wants to know of each. */
@@ -79,9 +106,11 @@ static void executor(struct cm_cpu *cpu)
 void cm_play(struct cm_cpu *cpu)
 {
 	if (cpu->role == CM_ROLE_PATCHER)
-		patcher(cpu);
+		patcher(cpu, false);
 	else if (cpu->role == CM_ROLE_EXECUTOR)
 		executor(cpu);
+	else if (cpu->role == CM_ROLE_TIMED_PATCHER)
+		timed_patcher(cpu);
 	else if (cpu->role >= CM_ROLE_SURVEY_WRITER && cm_survey_play)
 		cm_survey_play(cpu);
 }

@@ -114,6 +114,7 @@ static inline uint32_t cm_others(void)
 
 /* Stores to a site through its writable alias: (offset) bytes behind its head. */
 void cm_poke8(const struct cm_poke *poke, uint32_t offset, uint8_t value);
+void cm_poke16(const struct cm_poke *poke, uint32_t offset, uint16_t value);
 void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
 
 /*
@@ -123,7 +124,10 @@ void cm_poke32(const struct cm_poke *poke, uint32_t offset, uint32_t value);
  */
 void cm_poke_quadword(const struct cm_poke *poke);
 
-/* The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword). */
+/*
+ * The head is the first byte, the tail the rest: one store each (a tail of 4 bytes is one dword).
+ * T32: a halfword each. A64: the head is all there is.
+ */
 void cm_poke_head(const struct cm_poke *poke);
 void cm_poke_tail(const struct cm_poke *poke);
 
@@ -140,39 +144,28 @@ void cm_bypass8(const struct cm_site *site, uint32_t offset, uint8_t value);
 
 /* A byte of a site as it stands in memory, through the alias. */
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
-/* Compare and exchange it: (from) becomes (to). Locked; whether it was (from). */
-bool cm_text8_cmpxchg(const struct cm_poke *poke, uint32_t offset, uint8_t from, uint8_t to);
 
 /*
- * Locked read-modify-write of a 32-bit variable; the value before. x86: a full
- * memory barrier, but not serialising.
+ * By the architecture (arch.h): cm_flush(poke, offset, length), what has to
+ * follow stores to the site's bytes from (offset) on before a CPU that then
+ * synchronises is sure to fetch them (x86: nothing; Arm: clean the data cache,
+ * invalidate the instruction cache, line by line); atomic read-modify-writes of a 32-bit
+ * variable, cm_cmpxchg32(), cm_fetch_and32(), cm_fetch_or32() and
+ * cm_fetch_add32(), each returning the value before; barriers, cm_sync_core(),
+ * interrupts off and on.
  */
-static inline uint32_t cm_cmpxchg32(uint32_t *variable, uint32_t from, uint32_t to)
-{
-	__atomic_compare_exchange_n(variable, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	return from;
-}
 
-static inline uint32_t cm_fetch_and32(uint32_t *variable, uint32_t mask)
-{
-	return __atomic_fetch_and(variable, mask, __ATOMIC_SEQ_CST);
-}
-
-static inline uint32_t cm_fetch_or32(uint32_t *variable, uint32_t mask)
-{
-	return __atomic_fetch_or(variable, mask, __ATOMIC_SEQ_CST);
-}
-
-static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
-{
-	return __atomic_fetch_add(variable, value, __ATOMIC_SEQ_CST);
-}
+/*
+ * The patcher starts the routine over, its steps so far undone: counted as one
+ * retry of this call of patch(), at full speed only. Not for a handler.
+ */
+void cm_retry(void);
 
 /* One turn of a wait loop. */
 void cm_relax(void);
 
 /*
- * The other user of INT3: a probe on every site whose old form is one, there all
+ * The other user of a breakpoint: a probe on every site whose old form is one, there all
  * the time. True: it was its breakpoint, and execution goes on behind the site.
  */
 bool cm_foreign_probe(struct cm_frame *frame);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * trap.c - who gets an exception or interrupt: the kernel's own call from
- * CPL3, the NMI body, the IPI hook, the protocol's trap hook; what nobody
+ * CPL3 or EL0, the NMI body, the IPI hook, the protocol's trap hook; what nobody
  * claims is recorded and ends the execution of the site it happened in.
  */
 #include "guest/kernel.h"
@@ -20,49 +20,36 @@ void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask, uint32_t vector)
 	cm_door(CM_DOOR_IPI);
 }
 
-/* The undefined instruction at cm_user_call: a call from CPL3. */
+/* A call from the role at the lower privilege level. */
 static void user_function(struct cm_cpu *cpu, struct cm_frame *f)
 {
-	if (f->di == CM_USER_IPI) {
-		cm_ipi_now(cpu, (uint32_t)f->si, CM_VECTOR_IPI);
-		f->ip += 2;
+	if (cm_user_call_function(f) == CM_USER_IPI) {
+		cm_ipi_now(cpu, (uint32_t)cm_user_call_argument(f), CM_VECTOR_IPI);
+		cm_user_call_return(f);
 		return;
 	}
 	cpu->user = 0;
 	cpu->done = 1;
-	f->ip = (uint64_t)cm_idle;
-	f->cs = CM_CS_KERNEL;
-	f->ss = CM_SS_KERNEL;
-	f->sp = cpu->kernel_sp;
-	f->flags = CM_FLAGS_IF | 2;
+	cm_frame_to_kernel(f, (uint64_t)cm_idle, cpu->kernel_sp);
 	cm_door(CM_DOOR_DONE);
-}
-
-/* Back to where the site was called from, saying that a trap ended it. */
-static void recover(struct cm_cpu *cpu, struct cm_frame *f)
-{
-	f->ip = cpu->recover_ip;
-	f->sp = cpu->recover_sp;
-	f->ax = CM_VALUE_TRAPPED;
-	f->dx = 0;
 }
 
 static void unclaimed(struct cm_cpu *cpu, struct cm_frame *f)
 {
 	struct cm_event event = {
 		.kind = cpu->recover_ip ? CM_EVENT_TRAP : CM_EVENT_CRASH,
-		.value = f->ax,
-		.pad = f->dx,
+		.value = cm_outcome_value(f),
+		.pad = cm_outcome_pad(f),
 		.vector = f->vector,
 		.error = f->error,
 		.ip = f->ip,
 	};
 
-	if (f->vector == 14)
-		__asm__ volatile("movq %%cr2, %0" : "=r"(event.address));
+	event.address = cm_fault_address(f);
 	cm_record(&cm_counts[cpu->id], &event);
 	if (event.kind == CM_EVENT_TRAP) {
-		recover(cpu, f);
+		/* Back to where the site was called from, saying that a trap ended it. */
+		cm_frame_recover(f, cpu->recover_ip, cpu->recover_sp, CM_VALUE_TRAPPED);
 		return;
 	}
 	for (;;)
@@ -74,7 +61,7 @@ bool cm_foreign_probe(struct cm_frame *frame)
 	for (uint32_t i = 0; i < cm_control.sites; i++) {
 		const struct cm_site *site = &cm_control.site[i];
 
-		if (site->old_bytes[0] == CM_INT3 && site->text == cm_trap_address(frame)) {
+		if (cm_old_is_breakpoint(site) && site->text == cm_trap_address(frame)) {
 			frame->ip = site->resume;
 			return true;
 		}
@@ -108,14 +95,13 @@ void cm_trap(struct cm_frame *f)
 {
 	struct cm_cpu *cpu = cm_this_cpu();
 
-	if (f->vector == 2) {
+	if (f->vector == CM_VECTOR_NMI) {
 		nmi(cpu, f);
 	} else if (f->vector == CM_VECTOR_IPI) {
 		ipi(cpu, f);
-	} else if (f->vector == 6 && f->ip == (uint64_t)cm_user_call) {
+	} else if (cm_is_user_call(f, cm_user_call)) {
 		user_function(cpu, f);
-	} else if ((f->vector == 3 || f->vector == 6) && cm_protocol()->trapped &&
-		   cm_protocol()->trapped(f)) {
+	} else if (cm_is_patch_trap(f) && cm_protocol()->trapped && cm_protocol()->trapped(f)) {
 		cm_counts[cpu->id].traps++;
 	} else {
 		unclaimed(cpu, f);

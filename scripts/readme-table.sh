@@ -33,8 +33,12 @@ awk -v table="$work/table" -v cells="$work/cells" -v syncs="$work/2010" \
 	/<!-- questions:/ { while ((getline line < questions) > 0) print line; skip = 1 }
 	/<!-- 2010:/ { while ((getline line < syncs) > 0) print line; skip = 1 }
 ' README.md >"$work/README.md"
+# Verdicts are the same on every host; how many decisions and states they take is not.
+counts='s, [0-9]+ (decisions|states) [|]$,|,'
 if [ "${1:-}" = --check ]; then
-	diff -u README.md "$work/README.md" || { echo "README.md: the verdict table is stale: scripts/readme-table.sh" >&2; exit 1; }
+	sed -E "$counts" README.md >"$work/committed"
+	sed -E "$counts" "$work/README.md" >"$work/made"
+	diff -u "$work/committed" "$work/made" || { echo "README.md: a table is stale: scripts/readme-table.sh" >&2; exit 1; }
 else
 	cp "$work/README.md" README.md
 fi

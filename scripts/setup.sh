@@ -1,17 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs the Debian packages that crossmod is built and tested with, as far as they are missing.
-# Safe to run again: with nothing missing it changes nothing and asks no network. Exit status 2
-# when it cannot install.
+# Installs the Debian packages that crossmod is built and tested with, and fetches what the emulated
+# hosts boot (fetch-hosts.sh), as far as they are missing. Safe to run again: with nothing missing
+# it changes nothing and asks no network. Exit status 2 when it cannot install.
 set -eu
 
 # clang, lld and llvm build and inspect the guests; gcc and the libraries build the host program;
 # the rest is for the tests and for `make lint`. libclang-rt is what -fsanitize=fuzzer links.
 # chromium is for scripts/check-html.sh alone, which passes without it; it is the big one, some
-# 400 MB with what it needs. gnuplot draws the figures of `sweep`, which does without it too.
+# 400 MB with what it needs. qemu is for the emulated hosts, gcc-aarch64-linux-gnu for the program
+# that runs on two of them, gnuplot for the figures of `sweep` and `survey`, which do without it.
 packages="gcc libc6-dev make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
 	libxxhash-dev libcriterion-dev spin clang-format clang-tidy cppcheck shellcheck
-	libclang-rt-14-dev chromium gnuplot-nox git ca-certificates"
+	libclang-rt-14-dev chromium git ca-certificates qemu-system-x86 qemu-system-arm cpio
+	xz-utils gnuplot-nox gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 say_kvm() {
 	if [ ! -e /dev/kvm ]; then
@@ -31,6 +33,11 @@ give_up() {
 	exit 2
 }
 
+# Without them all that is native builds and runs.
+fetch_hosts() {
+	"$(dirname "$0")/fetch-hosts.sh" || echo "setup: no emulated hosts: see above" >&2
+}
+
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	give_up "this is not Debian: install the packages yourself, then leave 'setup' out"
 fi
@@ -42,6 +49,7 @@ for package in $packages; do
 done
 if [ -z "$missing" ]; then
 	echo "setup: every package is there"
+	fetch_hosts
 	say_kvm
 	exit 0
 fi
@@ -63,4 +71,5 @@ apt() {
 apt update || give_up "apt-get update failed"
 # shellcheck disable=SC2086
 apt -y --no-install-recommends install $missing || give_up "apt-get could not install:$missing"
+fetch_hosts
 say_kvm

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # table-questions.sh DIR: the scenarios that try every schedule, by the results in DIR: where the
-# question comes from, what was asked and found, the verdict. A row a scenario.
+# question comes from, what was asked and found, the verdict, and what it rests on: a witness of so
+# many scheduling decisions, or so many states exhausted. A row a scenario.
 set -eu
 set -- "$1"/*.json
 [ -e "$1" ] || { echo "table-questions: no results in ${1%/*}: make check leaves them" >&2; exit 1; }
@@ -17,19 +18,22 @@ function value() {
 
 function row() {
 	if (method == "explore" && source != "null")
-		printf "| %s | %s | `%s` | %s | **%s** |\n", source, why, name, fetch, verdict
+		printf "| %s | %s | `%s` | %s | **%s** | %d %s |\n", source, why, name, fetch,
+			verdict, steps ? steps : states, steps ? "decisions" : "states"
 }
 
-FNR == 1 { row(); method = "" }
+FNR == 1 { row(); method = ""; steps = states = 0 }
 /^  "scenario": / { name = value(); sub(/^x86_64\//, "", name) }
 /^  "method": / { method = value() }
 /^  "fetch": / { fetch = value() }
 /^  "why": / { why = value() }
 /^  "source": / { source = value() }
 /^  "verdict": / { verdict = value() }
+/^  "steps": / { steps = value() + 0 }
+/^  "states": / { states = value() + 0 }
 
 BEGIN {
-	print "| from | the question, and what was found | scenario | fetch | verdict |"
-	print "|---|---|---|---|---|"
+	print "| from | the question, and what was found | scenario | fetch | verdict | by |"
+	print "|---|---|---|---|---|---|"
 }
 END { row() }' "$@"

@@ -43,6 +43,8 @@ struct quirks {
 	bool step_cpl3_via_guest; /* a step at CPL3 ends in the guest's own #DB, not in an exit */
 	bool iret_runs_on;	  /* a step over IRET does not stop behind it */
 	bool no_run_to;		  /* a run to a planted breakpoint does not stop there */
+	bool breakpoint_to_host;  /* Arm: BKPT and BRK of a vCPU that is stepped go to the host */
+	bool no_aarch32_el0;	  /* Arm: the core has no AArch32 at EL0, so no T32 */
 	double cpl0_ns;		  /* measured: one instruction of guest code at CPL0 */
 };
 
@@ -70,7 +72,8 @@ struct vcpu_exit {
 	enum exit_kind kind;
 	uint8_t door;
 	uint8_t vector;
-	uint64_t pushed_ip; /* EXIT_DELIVERED: the instruction pointer in the frame */
+	uint64_t pushed_ip; /* EXIT_DELIVERED: the instruction pointer in the frame, or ELR_EL1 */
+	uint64_t argument;  /* EXIT_DOOR: CM_DOOR_ATOMIC's */
 	char text[160];	    /* EXIT_UNEMULATED: what KVM said */
 };
 
@@ -81,6 +84,7 @@ struct vcpu_state {
 	uint8_t bytes[VCPU_STATE_MAX] __attribute__((aligned(8)));
 };
 
+/* On Arm a FIQ and an IRQ. */
 enum event_kind { EVENT_NMI, EVENT_IPI };
 
 /*
@@ -90,6 +94,8 @@ enum event_kind { EVENT_NMI, EVENT_IPI };
 struct vm *vm_new(const struct image *image, enum vm_kind kind, uint32_t vcpus, struct err *e);
 void vm_free(struct vm *vm);
 struct vm_memory *vm_memory(struct vm *vm);
+/* (length) bytes of vCPU (vcpu)'s view from (offset) on have been written: what it fetches next is them. */
+void vm_text_changed(struct vm *vm, uint32_t vcpu, uint32_t offset, uint32_t length);
 struct vcpu *vm_vcpu(struct vm *vm, uint32_t id);
 const struct quirks *vm_quirks(const struct vm *vm);
 
@@ -133,11 +139,19 @@ uint64_t vcpu_pc(const struct vcpu *v);
 void vcpu_set_pc(struct vcpu *v, uint64_t pc);
 uint64_t vcpu_sp(const struct vcpu *v);
 uint32_t vcpu_cpl(const struct vcpu *v);
-/* A general register by its number in the encoding, and the base of the per-CPU segment. */
+/* The instruction set that the vCPU's state selects. */
+enum cm_isa vcpu_isa(const struct vcpu *v);
+/* A general register by its number in the encoding (insn.h), and the base of the per-CPU segment. */
 uint64_t vcpu_register(const struct vcpu *v, uint32_t number);
 uint64_t vcpu_segment_base(const struct vcpu *v);
 /* ECX at a WRMSR and its like: the operand a decoder cannot see. */
 uint64_t vcpu_counter(const struct vcpu *v);
+
+/* Bytes that an event's return takes off the stack in one instruction: x86's IRET frame. */
+uint32_t arch_return_frame(void);
+
+/* The guest this host runs, and a part of its image's name: "x86_64", "arm64". */
+const char *arch_name(void);
 
 /* "rax=... rip=..." for traces; returns (buf). */
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size);
@@ -150,6 +164,9 @@ struct arch_capability {
 	const char *use;
 };
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e);
+
+/* How fast the guest's time stamp counter ticks, Hz; 0: this KVM does not say. */
+double vm_tick_rate(struct vm *vm);
 
 /* Is the guest's x2APIC (rather than xAPIC) what VM_FREE uses here? */
 bool vm_x2apic(const struct vm *vm);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "cores.h"
 #include "survey_lab.h"
 
 struct surveyed {
@@ -46,6 +47,7 @@ static void *survey_begin(const struct bench_env *env, struct err *e)
 					.natural = true,
 					.pause = 100,
 					.cpl = 3 };
+	cores_unpin(env->core);
 	s->lab = survey_lab_new(env->image, e);
 	if (s->lab)
 		return s;

@@ -14,4 +14,12 @@ static inline double clock_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* A moment of clock_now() as clock_nanosleep() wants it. */
+static inline struct timespec clock_timespec(double seconds)
+{
+	time_t whole = (time_t)seconds;
+
+	return (struct timespec){ whole, (long)((seconds - (double)whole) * 1e9) };
+}
+
 #endif

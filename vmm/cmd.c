@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cmd.c - what several commands need: the guest image, scenario files, a verdict. */
 #include "cmd.h"
+#include "arch.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -40,11 +41,11 @@ static void default_image(char *buf, size_t size)
 	slash = strrchr(self, '/');
 	if (slash) {
 		*slash = '\0';
-		snprintf(buf, size, "%s/guest-x86_64.elf", self);
+		snprintf(buf, size, "%s/guest-%s.elf", self, arch_name());
 		if (!access(buf, R_OK))
 			return;
 	}
-	snprintf(buf, size, "%s/guest-x86_64.elf", CROSSMOD_LIBDIR);
+	snprintf(buf, size, "%s/guest-%s.elf", CROSSMOD_LIBDIR, arch_name());
 }
 
 bool cmd_load_image(struct image *img, const struct options *o, struct err *e)
@@ -163,7 +164,7 @@ bool cmd_parse_fetch(struct fetch_config *f, const char *text, struct err *e)
 	snprintf(model, sizeof(model), "%.*s", (int)length, text);
 	if (!fetch_model_parse(model, &f->model))
 		return err_set(e, ERR_INPUT, "fetch %s: must be %s", text,
-			       "sc, asc, desc, ordered or stale, then /CHUNK");
+			       "sc, asc, desc, ordered, stale or arm, then /CHUNK");
 	for (size_t i = 0; slash && i < sizeof(chunks) / sizeof(chunks[0]); i++)
 		if (!strcmp(slash + 1, chunks[i].name)) {
 			f->chunk = chunks[i].bytes;

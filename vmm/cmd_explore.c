@@ -91,6 +91,8 @@ static bool configure(const struct options *o, struct scenario *s, uint32_t *job
 		return false;
 	if (o->fetch && !cmd_parse_fetch(&s->fetch, o->fetch, e))
 		return false;
+	if (!fetch_model_fits(s->fetch.model, s->isa))
+		return bad(e, "--fetch", o->fetch, "another: the scenario is not for Arm");
 	for (int i = 0; i < o->nnmi; i++)
 		if (!parse_nmi(s, o->nmi[i], e))
 			return false;

@@ -12,6 +12,7 @@
 
 #include "explore.h"
 #include "guard.h"
+#include "isa.h"
 #include "matrix_cell.h"
 #include "report.h"
 #include "report_matrix.h"
@@ -21,8 +22,7 @@
 #define SECONDS_QUICK 170
 #define MEMORY_MB     4096
 
-#define ALL_MODELS ((1u << FETCH_MODELS) - 1)
-#define ALL_NMIS   ((1u << MATRIX_NMIS) - 1)
+#define ALL_NMIS ((1u << MATRIX_NMIS) - 1)
 
 /* "2,3" as a mask. */
 static bool parse_vcpus(const char *text, uint32_t *mask, struct err *e)
@@ -46,20 +46,62 @@ static bool parse_vcpus(const char *text, uint32_t *mask, struct err *e)
 	}
 }
 
-static bool choose(const struct options *o, struct matrix_choice *c, struct err *e)
+/* --nmi none, E, P, each: the rows wanted, as a mask. */
+static bool parse_nmis(const struct options *o, uint32_t *mask, struct err *e)
 {
-	struct fetch_config fetch = { .chunk = 1 };
+	static const char *const words[MATRIX_NMIS] = {
+		[MATRIX_NMI_NONE] = "none",
+		[MATRIX_NMI_E] = "E",
+		[MATRIX_NMI_P] = "P",
+		[MATRIX_NMI_EACH] = "each",
+	};
+
+	*mask = 0;
+	for (int i = 0; i < o->nnmi; i++) {
+		uint32_t row = 0;
+
+		while (row < MATRIX_NMIS && strcmp(words[row], o->nmi[i]))
+			row++;
+		if (row == MATRIX_NMIS)
+			return err_set(e, ERR_INPUT,
+				       "--nmi %s: for matrix it must be none, E, P or each",
+				       o->nmi[i]);
+		*mask |= 1u << row;
+	}
+	return true;
+}
+
+/* Of every model that processors of (isa) may be described by. */
+static uint32_t all_models(enum cm_isa isa)
+{
+	uint32_t models = 0;
+
+	for (uint32_t i = 0; i < FETCH_MODELS; i++)
+		if (fetch_model_fits((enum fetch_model)i, isa))
+			models |= 1u << i;
+	return models;
+}
+
+static bool choose(const struct options *o, enum cm_isa isa, struct matrix_choice *c, struct err *e)
+{
+	struct fetch_config fetch = { .chunk = isa_chunk(isa) };
 
 	*c = (struct matrix_choice){
 		.vcpus = o->quick ? 1u << 2 : 1u << 2 | 1u << 3,
 		.nmis = o->quick ? 1u << MATRIX_NMI_NONE : ALL_NMIS,
-		.models = ALL_MODELS,
+		.models = all_models(isa),
 	};
-	if (o->vcpus && !parse_vcpus(o->vcpus, &c->vcpus, e))
+	if ((o->vcpus && !parse_vcpus(o->vcpus, &c->vcpus, e)) ||
+	    (o->nnmi && !parse_nmis(o, &c->nmis, e)))
 		return false;
 	if (o->fetch) {
 		if (!cmd_parse_fetch(&fetch, o->fetch, e))
 			return false;
+		if (!fetch_model_fits(fetch.model, isa))
+			return err_set(
+				e, ERR_INPUT,
+				"--fetch %s: of Arm processors, and the guest is not for one",
+				o->fetch);
 		c->models = 1u << fetch.model;
 	}
 	c->chunk = fetch.chunk;
@@ -109,7 +151,7 @@ static bool prepare(const struct options *o, struct matrix *m, const struct imag
 
 	host_read(host);
 	m->host = host;
-	if (!choose(o, &choice, e) || !bound(o, m, host, e))
+	if (!choose(o, (enum cm_isa)img->abi.isa, &choice, e) || !bound(o, m, host, e))
 		return false;
 	list = patterns(o, &choice.nprotocols);
 	choice.protocol = list;

@@ -11,7 +11,6 @@
 #define STACKS	     ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
 #define CALLS_MAX    16u
 #define STACK_MARGIN 1024 /* a stretch that may leave its stack is none */
-#define RSP	     4u
 
 struct local {
 	struct machine *m;
@@ -106,7 +105,8 @@ static bool is_private(const struct local *l, uint32_t vcpu, uint64_t address, b
 	       is_read_only(l->m->image, address);
 }
 
-static const struct insn_access *access_at(struct local *l, uint64_t pc)
+/* Of code of (isa): an address of the image is only ever executed as one. */
+static const struct insn_access *access_of(struct local *l, uint64_t pc, uint32_t isa)
 {
 	static const struct insn_access outside = { .reach = REACH_OTHER };
 	const struct image *img = l->m->image;
@@ -118,10 +118,17 @@ static const struct insn_access *access_at(struct local *l, uint64_t pc)
 	if (!l->known[offset]) {
 		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
 								     INSN_LENGTH_MAX;
-		l->access[offset] = insn_access(&l->m->decoder, img->memory + offset, size, pc);
+		l->access[offset] =
+			insn_access(machine_decoder(l->m, isa), img->memory + offset, size, pc);
 		l->known[offset] = true;
 	}
 	return &l->access[offset];
+}
+
+/* Of the kernel's, where stretches are. */
+static const struct insn_access *access_at(struct local *l, uint64_t pc)
+{
+	return access_of(l, pc, l->m->image->abi.isa);
 }
 
 /* With the registers as they are now. */
@@ -132,7 +139,7 @@ static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
 	if (a->base != INSN_NO_REGISTER)
 		address += vcpu_register(v, a->base);
 	if (a->index != INSN_NO_REGISTER)
-		address += vcpu_register(v, a->index) * a->scale;
+		address += insn_index(a, vcpu_register(v, a->index));
 	return address + (a->segment ? vcpu_segment_base(v) : 0);
 }
 
@@ -143,7 +150,7 @@ bool local_is(struct local *l, uint32_t vcpu)
 
 	if (machine_at_site(l->m, vcpu))
 		return false;
-	a = access_at(l, vcpu_pc(v));
+	a = access_of(l, vcpu_pc(v), vcpu_isa(v));
 	if (a->reach != REACH_MEMORY)
 		return a->reach == REACH_OWN;
 	return is_private(l, vcpu, effective(v, a), a->write, &l->unsound);
@@ -161,7 +168,7 @@ struct walk {
 	uint64_t path[STRETCH_MAX]; /* come along so far */
 	uint32_t count;
 	int64_t stack;		  /* the stack pointer, relative to now */
-	uint16_t written;	  /* registers whose value is not that of now any more */
+	uint32_t written;	  /* registers whose value is not that of now any more */
 	uint64_t back[CALLS_MAX]; /* return addresses of the calls in the stretch */
 	uint32_t calls;
 	bool wrote_above; /* on the stack, where return addresses of before may lie */
@@ -187,32 +194,54 @@ static bool is_simple(const struct walk *w, const struct insn_access *a)
 	       stays_on_stack(w, w->stack + a->stack);
 }
 
+/* Image or alias: what is elsewhere faults, or is a doorbell. */
+static bool is_memory(const struct walk *w, const struct insn_access *a)
+{
+	uint64_t address;
+
+	if (a->reach != REACH_MEMORY)
+		return true;
+	address = effective(w->v, a);
+	return in_range(address, CM_IMAGE_BASE, w->l->m->image->memory_size) ||
+	       in_range(address, CM_ALIAS_BASE, CM_TEXT_SIZE);
+}
+
 /* Local, whatever was computed since the start of the walk. */
 static bool is_local_here(struct walk *w, const struct insn_access *a)
 {
+	uint8_t sp = insn_stack_pointer(&w->l->m->decoder);
 	bool ignored = false;
 	uint64_t address;
 
 	if (a->reach == REACH_OWN)
 		return true;
-	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == RSP)
+	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == sp)
 		return false;
-	address = effective(w->v, a) + (a->base == RSP ? (uint64_t)w->stack : 0);
+	address = effective(w->v, a) + (a->base == sp ? (uint64_t)w->stack : 0);
 	w->wrote_above |= a->write && in_range(address, vcpu_sp(w->v), STACKS);
 	return is_private(w->l, w->vcpu, address, a->write, &ignored);
 }
 
-/* The word a RET that belongs to no call of the stretch will find: not written since. */
-static bool return_address(const struct walk *w, uint64_t *address)
+/* What a return that belongs to no call of the stretch will find: not written since. */
+static bool return_address(const struct walk *w, const struct insn_access *a, uint64_t *address)
 {
-	uint64_t at = vcpu_sp(w->v) + (uint64_t)w->stack;
+	int64_t above = w->stack + a->return_at;
+	uint64_t at = vcpu_sp(w->v) + (uint64_t)above;
 	uint64_t low, high;
 
-	if (w->stack < 0 || w->wrote_above || !stays_on_stack(w, w->stack))
-		return false;
-	low = machine_read32(w->l->m, at);
-	high = machine_read32(w->l->m, at + 4);
-	*address = high << 32 | low;
+	if (a->link != INSN_NO_REGISTER) {
+		if (!is_known(w, a->link))
+			return false;
+		*address = vcpu_register(w->v, a->link);
+	} else {
+		if (w->stack < 0 || w->wrote_above || !stays_on_stack(w, above))
+			return false;
+		low = machine_read32(w->l->m, at);
+		high = a->return_size == 8 ? machine_read32(w->l->m, at + 4) : 0;
+		*address = high << 32 | low;
+	}
+	if (a->return_size == 4)
+		*address &= ~(uint64_t)1;
 	return access_at(w->l, *address)->reach != REACH_OTHER;
 }
 
@@ -236,7 +265,7 @@ static bool follow(struct walk *w, const struct insn_access *a)
 	case FLOW_RETURN:
 		if (w->calls)
 			next = w->back[--w->calls];
-		else if (!return_address(w, &next))
+		else if (!return_address(w, a, &next))
 			return false;
 		break;
 	case FLOW_BRANCH:
@@ -277,7 +306,8 @@ static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 		const struct insn_access *a = access_at(w->l, w->pc);
 		struct walk taken;
 
-		if (!is_simple(w, a) || (!(w->any && !w->count) && !is_local_here(w, a)) ||
+		if (!is_simple(w, a) || (w->any && !w->count && !is_memory(w, a)) ||
+		    (!(w->any && !w->count) && !is_local_here(w, a)) ||
 		    (a->flow == FLOW_BRANCH && leaves < 2))
 			break;
 		w->path[w->count] = w->pc;

@@ -6,7 +6,8 @@
  * and no schedule. The rules are in three functions: legal_range() says what a
  * fetch may take, fetch_done() and fetch_stored() what that leaves for later.
  */
-#include "fetch.h"
+#include "fetch_internal.h"
+#include "isa.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -15,13 +16,7 @@
 
 static const char *const model_names[FETCH_MODELS] = {
 	[FETCH_SC] = "sc",	     [FETCH_ASC] = "asc",     [FETCH_DESC] = "desc",
-	[FETCH_ORDERED] = "ordered", [FETCH_STALE] = "stale",
-};
-
-/* A chunk's bytes in the window: never split, as the pieces are in address order. */
-struct span {
-	uint32_t start;
-	uint32_t length;
+	[FETCH_ORDERED] = "ordered", [FETCH_STALE] = "stale", [FETCH_ARM] = "arm",
 };
 
 const char *fetch_model_name(enum fetch_model model)
@@ -40,17 +35,21 @@ bool fetch_model_parse(const char *name, enum fetch_model *model)
 	return false;
 }
 
+/* sc, asc, desc: a fetch returns what is there at its moment, nothing older. */
+bool fetch_model_is_aged(enum fetch_model model)
+{
+	return model != FETCH_SC && model != FETCH_ASC && model != FETCH_DESC;
+}
+
+bool fetch_model_fits(enum fetch_model model, enum cm_isa isa)
+{
+	return model != FETCH_ARM || isa_is_arm(isa);
+}
+
 static bool chunk_size_valid(uint32_t chunk)
 {
 	return chunk == 1 || chunk == 2 || chunk == 4 || chunk == 8 || chunk == 16 || chunk == 64 ||
 	       chunk == FETCH_CHUNK_PAGE;
-}
-
-/* sc, asc, desc: a fetch returns what is there at its moment, nothing older. */
-static bool fetches_newest(const struct fetch *f)
-{
-	return f->config.model == FETCH_SC || f->config.model == FETCH_ASC ||
-	       f->config.model == FETCH_DESC;
 }
 
 static uint8_t *window_of(const struct fetch *f, uint32_t version)
@@ -59,7 +58,7 @@ static uint8_t *window_of(const struct fetch *f, uint32_t version)
 	return f->versions + (size_t)(version - f->first) * f->size;
 }
 
-static struct span chunk_span(const struct fetch *f, uint32_t offset)
+struct fetch_span fetch_chunk_span(const struct fetch *f, uint32_t offset)
 {
 	uint32_t start = offset, end = offset + 1;
 
@@ -68,15 +67,15 @@ static struct span chunk_span(const struct fetch *f, uint32_t offset)
 		start--;
 	while (end < f->size && f->chunk_of[end] == f->chunk_of[offset])
 		end++;
-	return (struct span){ start, end - start };
+	return (struct fetch_span){ start, end - start };
 }
 
-static bool chunk_equal(const struct fetch *f, struct span s, uint32_t a, uint32_t b)
+bool fetch_chunk_equal(const struct fetch *f, struct fetch_span s, uint32_t a, uint32_t b)
 {
 	return !memcmp(window_of(f, a) + s.start, window_of(f, b) + s.start, s.length);
 }
 
-static uint64_t address_of(const struct fetch *f, uint32_t offset)
+uint64_t fetch_address(const struct fetch *f, uint32_t offset)
 {
 	for (uint32_t i = 0; i < f->nranges; i++) {
 		const struct fetch_range *r = &f->range[i];
@@ -95,7 +94,7 @@ static void set_all_low(struct fetch *f, uint32_t vcpu, uint32_t version)
 }
 
 /* Make room for one more version. Out of memory ends the program: nothing here can go on. */
-static uint8_t *append_window(struct fetch *f)
+uint8_t *fetch_append(struct fetch *f)
 {
 	if (f->count == f->allocated) {
 		f->allocated = f->allocated ? 2 * f->allocated : 8;
@@ -116,7 +115,7 @@ static void number_chunks(struct fetch *f)
 
 	f->nchunks = 0;
 	for (uint32_t offset = 0; offset < f->size; offset++) {
-		uint64_t next = address_of(f, offset) / f->config.chunk;
+		uint64_t next = fetch_address(f, offset) / f->config.chunk;
 
 		if (offset == 0 || next != unit)
 			f->nchunks++;
@@ -144,7 +143,9 @@ void fetch_init(struct fetch *f, const struct fetch_config *config, uint32_t vcp
 		assert(f->size <= FETCH_WINDOW_MAX);
 	}
 	number_chunks(f);
-	memcpy(append_window(f), bytes, f->size);
+	if (config->model == FETCH_ARM)
+		fetch_arm_init(f);
+	memcpy(fetch_append(f), bytes, f->size);
 }
 
 void fetch_fini(struct fetch *f)
@@ -194,11 +195,11 @@ int fetch_offset(const struct fetch *f, uint64_t address)
 static void see_own_store(struct fetch *f, uint32_t vcpu)
 {
 	uint32_t now = fetch_now(f);
-	struct span s;
+	struct fetch_span s;
 
 	for (uint32_t offset = 0; offset < f->size; offset = s.start + s.length) {
-		s = chunk_span(f, offset);
-		if (!chunk_equal(f, s, now - 1, now))
+		s = fetch_chunk_span(f, offset);
+		if (!fetch_chunk_equal(f, s, now - 1, now))
 			f->low[vcpu][f->chunk_of[offset]] = now;
 	}
 }
@@ -208,20 +209,25 @@ bool fetch_stored(struct fetch *f, const uint8_t *window, int writer)
 	assert(writer >= -1 && writer < (int)f->vcpus);
 	if (!memcmp(window_of(f, fetch_now(f)), window, f->size))
 		return false;
-	memcpy(append_window(f), window, f->size);
-	if (fetches_newest(f)) {
+	memcpy(fetch_append(f), window, f->size);
+	if (!fetch_model_is_aged(f->config.model)) {
 		for (uint32_t i = 0; i < f->vcpus; i++)
 			set_all_low(f, i, fetch_now(f));
 	} else if (f->config.own_alias_visible && writer >= 0) {
 		see_own_store(f, (uint32_t)writer);
 	}
+	if (f->config.model == FETCH_ARM)
+		fetch_arm_settle(f);
 	return true;
 }
 
 void fetch_synchronised(struct fetch *f, uint32_t vcpu)
 {
 	assert(vcpu < f->vcpus);
-	set_all_low(f, vcpu, fetch_now(f));
+	if (f->config.model == FETCH_ARM)
+		fetch_arm_synchronised(f, vcpu);
+	else
+		set_all_low(f, vcpu, fetch_now(f));
 	f->latched[vcpu].nchunks = 0;
 }
 
@@ -281,7 +287,7 @@ static void legal_range(const struct fetch *f, uint32_t vcpu, const struct fetch
 uint32_t fetch_choices(const struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan,
 		       uint32_t offset, uint32_t *versions, uint32_t max)
 {
-	struct span s = chunk_span(f, offset);
+	struct fetch_span s = fetch_chunk_span(f, offset);
 	uint32_t oldest, newest, n = 0;
 
 	legal_range(f, vcpu, plan, offset, &oldest, &newest);
@@ -290,11 +296,11 @@ uint32_t fetch_choices(const struct fetch *f, uint32_t vcpu, const struct fetch_
 		uint32_t first = t;
 
 		for (uint32_t newer = t + 1; newer <= newest && !seen; newer++)
-			seen = chunk_equal(f, s, newer, t);
+			seen = fetch_chunk_equal(f, s, newer, t);
 		if (seen)
 			continue;
 		for (uint32_t older = oldest; older < first; older++)
-			if (chunk_equal(f, s, older, t))
+			if (fetch_chunk_equal(f, s, older, t))
 				first = older;
 		if (n < max)
 			versions[n] = first;
@@ -307,7 +313,7 @@ bool fetch_legal(const struct fetch *f, uint32_t vcpu, const struct fetch_plan *
 		 uint32_t offset, uint32_t version, struct err *e)
 {
 	const char *model = fetch_model_name(f->config.model);
-	uint64_t address = address_of(f, offset);
+	uint64_t address = fetch_address(f, offset);
 	uint32_t oldest, newest;
 
 	legal_range(f, vcpu, plan, offset, &oldest, &newest);
@@ -407,6 +413,8 @@ void fetch_done(struct fetch *f, uint32_t vcpu, const struct fetch_plan *plan)
 		for (uint32_t i = 0; i < plan->nchunks; i++)
 			f->low[vcpu][plan->chunk[i]] = plan->version[i];
 		break;
+	case FETCH_ARM:
+		break; /* old and new may come in turn */
 	case FETCH_MODELS:
 		assert(!"a model");
 	}
@@ -437,114 +445,4 @@ void fetch_trim(struct fetch *f)
 	memmove(f->versions, window_of(f, oldest), (size_t)(f->count - drop) * f->size);
 	f->first = oldest;
 	f->count -= drop;
-}
-
-/*
- * stale: chunks are independent and monotone, so a chunk whose oldest version
- * holds the same bytes as the next one may as well start there. In the other
- * models the number itself bounds other chunks, and stays.
- */
-static uint32_t canonical_low(const struct fetch *f, uint32_t vcpu, uint32_t offset)
-{
-	uint32_t low = f->low[vcpu][f->chunk_of[offset]];
-	struct span s = chunk_span(f, offset);
-
-	if (f->config.model == FETCH_STALE)
-		while (low < fetch_now(f) && chunk_equal(f, s, low, low + 1))
-			low++;
-	return low;
-}
-
-/* The oldest version that somebody may still fetch, or has latched, and that makes a difference. */
-static uint32_t oldest_that_counts(const struct fetch *f)
-{
-	uint32_t oldest = fetch_now(f);
-	struct span s;
-
-	for (uint32_t i = 0; i < f->vcpus; i++) {
-		for (uint32_t offset = 0; offset < f->size; offset = s.start + s.length) {
-			uint32_t t = canonical_low(f, i, offset);
-
-			s = chunk_span(f, offset);
-			oldest = t < oldest ? t : oldest;
-		}
-		for (uint32_t k = 0; k < f->latched[i].nchunks; k++)
-			if (f->latched[i].version[k] < oldest)
-				oldest = f->latched[i].version[k];
-	}
-	return oldest;
-}
-
-struct packer {
-	uint8_t *out;
-	size_t max, used;
-};
-
-static void put16(struct packer *p, uint32_t value)
-{
-	assert(value <= UINT16_MAX);
-	if (p->used + 2 <= p->max) {
-		p->out[p->used] = (uint8_t)value;
-		p->out[p->used + 1] = (uint8_t)(value >> 8);
-	}
-	p->used += 2;
-}
-
-bool fetch_history_too_long(const struct fetch *f)
-{
-	return fetch_now(f) - f->first >= FETCH_HISTORY_MAX &&
-	       fetch_now(f) - oldest_that_counts(f) >= FETCH_HISTORY_MAX;
-}
-
-size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max)
-{
-	uint32_t oldest = oldest_that_counts(f);
-	struct packer p = { out, max, 0 };
-	struct span s;
-
-	put16(&p, fetch_now(f) - oldest + 1);
-	for (uint32_t i = 0; i < f->vcpus; i++) {
-		for (uint32_t offset = 0; offset < f->size; offset = s.start + s.length) {
-			s = chunk_span(f, offset);
-			put16(&p, canonical_low(f, i, offset) - oldest);
-		}
-		put16(&p, f->latched[i].nchunks);
-		for (uint32_t k = 0; k < f->latched[i].nchunks; k++) {
-			put16(&p, f->latched[i].chunk[k]);
-			put16(&p, f->latched[i].version[k] - oldest);
-		}
-	}
-	for (uint32_t t = oldest; t <= fetch_now(f); t++, p.used += f->size)
-		if (p.used + f->size <= max)
-			memcpy(out + p.used, window_of(f, t), f->size);
-	return p.used;
-}
-
-static uint32_t get16(const uint8_t **in)
-{
-	uint32_t value = (*in)[0] | (uint32_t)(*in)[1] << 8;
-
-	*in += 2;
-	return value;
-}
-
-void fetch_unpack(struct fetch *f, const uint8_t *in, size_t size)
-{
-	const uint8_t *start = in;
-	uint32_t count = get16(&in);
-
-	memset(f->latched, 0, sizeof(f->latched));
-	for (uint32_t i = 0; i < f->vcpus; i++) {
-		for (uint32_t c = 0; c < f->nchunks; c++)
-			f->low[i][c] = get16(&in);
-		f->latched[i].nchunks = (uint8_t)get16(&in);
-		for (uint32_t k = 0; k < f->latched[i].nchunks; k++) {
-			f->latched[i].chunk[k] = (uint16_t)get16(&in);
-			f->latched[i].version[k] = get16(&in);
-		}
-	}
-	f->first = f->count = 0;
-	for (uint32_t t = 0; t < count; t++, in += f->size)
-		memcpy(append_window(f), in, f->size);
-	assert((size_t)(in - start) == size);
 }

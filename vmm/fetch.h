@@ -22,12 +22,24 @@
 #include "err.h"
 #include "guest/abi.h"
 
-enum fetch_model { FETCH_SC, FETCH_ASC, FETCH_DESC, FETCH_ORDERED, FETCH_STALE, FETCH_MODELS };
+enum fetch_model {
+	FETCH_SC,
+	FETCH_ASC,
+	FETCH_DESC,
+	FETCH_ORDERED,
+	FETCH_STALE,
+	FETCH_ARM,
+	FETCH_MODELS
+};
 
 /* "sc", "asc", ...; "?" for a value outside the enum. */
 const char *fetch_model_name(enum fetch_model model);
 /* false when (name) is none of them. */
 bool fetch_model_parse(const char *name, enum fetch_model *model);
+/* May a fetch of the model return bytes that are not the newest? */
+bool fetch_model_is_aged(enum fetch_model model);
+/* Does the model describe processors of (isa)? `arm` wants an Arm instruction set. */
+bool fetch_model_fits(enum fetch_model model, enum cm_isa isa);
 
 #define FETCH_RANGES_MAX (2 * CM_MAX_SITES) /* a site and its bypass */
 #define FETCH_WINDOW_MAX 768u
@@ -39,7 +51,18 @@ struct fetch_config {
 	bool delivery_syncs;	/* event delivery synchronises */
 	bool mfence_syncs;	/* so does MFENCE (AMD) */
 	bool own_alias_visible; /* a vCPU's own alias stores are fetched at once by itself */
+	bool return_lax;	/* Arm, FEAT_ExS: exception return does not synchronise */
+	uint32_t dline; /* arm: bytes cleaned or invalidated at once, as CTR_EL0.DminLine and */
+	uint32_t iline; /* IminLine say; a power of 2 from FETCH_GRANULE on; 0: FETCH_LINE */
 };
+
+/* The size that a configured one means. */
+uint32_t fetch_line(uint32_t configured);
+
+#define FETCH_LINE	   64u
+#define FETCH_GRANULE	   16u /* the smallest line */
+#define FETCH_LINE_MAX	   2048u
+#define FETCH_GRANULES_MAX (FETCH_WINDOW_MAX / FETCH_GRANULE + FETCH_RANGES_MAX)
 
 /* The most chunks one instruction can lie in (x86: 15 bytes, byte chunks). */
 #define FETCH_PLAN_MAX 16u
@@ -57,6 +80,20 @@ struct fetch_range {	  /* a piece of the window */
 	uint32_t offset; /* in the window */
 };
 
+/* arm: lower bounds, as versions, on what is where; by granule of the window. fetch_arm.c's. */
+struct fetch_maintenance {
+	uint32_t granules;
+	uint8_t granule_of[FETCH_WINDOW_MAX];
+	uint64_t address[FETCH_GRANULES_MAX];
+	uint32_t clean[FETCH_GRANULES_MAX]; /* at the point of unification */
+	/* Cleaned, invalidated for all and for itself by vCPU i, not known to be complete. */
+	uint32_t cleaning[CM_MAX_VCPUS][FETCH_GRANULES_MAX];
+	uint32_t invalidating[CM_MAX_VCPUS][FETCH_GRANULES_MAX];
+	uint32_t invalidating_own[CM_MAX_VCPUS][FETCH_GRANULES_MAX];
+	/* In the instruction cache of vCPU i; what it has fetched ahead may be older. */
+	uint32_t fresh[CM_MAX_VCPUS][FETCH_GRANULES_MAX];
+};
+
 struct fetch {
 	struct fetch_config config;
 	uint32_t vcpus;
@@ -71,6 +108,7 @@ struct fetch {
 	uint8_t *versions;			      /* (count) windows of (size) bytes */
 	uint32_t low[CM_MAX_VCPUS][FETCH_WINDOW_MAX]; /* per chunk */
 	struct fetch_plan latched[CM_MAX_VCPUS];      /* asc, desc: chunks already fetched */
+	struct fetch_maintenance m;		      /* arm */
 };
 
 /*
@@ -96,10 +134,26 @@ int fetch_offset(const struct fetch *f, uint64_t address);
  */
 bool fetch_stored(struct fetch *f, const uint8_t *window, int writer);
 
-/* A synchronising event on (vcpu): everything it fetches from here on is newest. */
+/*
+ * A synchronising event on (vcpu): everything it fetches from here on is
+ * newest; in model arm, is as new as maintenance has made it.
+ */
 void fetch_synchronised(struct fetch *f, uint32_t vcpu);
 /* An event was delivered to (vcpu): a partial fetch is discarded; may synchronise. */
 void fetch_delivered(struct fetch *f, uint32_t vcpu);
+
+/*
+ * Maintenance that (vcpu) carries out, which matters in model arm only; the
+ * rules are in fetch_arm.c. (address) is one in the line, as executed: a clean
+ * by way of the alias is one of the same data, but whether an invalidation is
+ * depends on the cache (Arm ARM D7.5.2, VIPT), and is not assumed.
+ */
+void fetch_clean(struct fetch *f, uint32_t vcpu, uint64_t address);
+void fetch_invalidate(struct fetch *f, uint32_t vcpu, uint64_t address);
+/* Every line; (everywhere): of all vCPUs, else of (vcpu) only. */
+void fetch_invalidate_all(struct fetch *f, uint32_t vcpu, bool everywhere);
+/* A barrier on (vcpu) that completes what it has started of these. */
+void fetch_barrier(struct fetch *f, uint32_t vcpu);
 
 /*
  * The versions that chunk number (plan->nchunks), lying at window offset
@@ -142,7 +196,7 @@ bool fetch_history_too_long(const struct fetch *f);
  * oldest kept. fetch_pack() writes at most (max) bytes and returns how many it
  * takes; fetch_unpack() wants the same ranges and configuration.
  */
-#define FETCH_PACKED_MAX (64u * 1024) /* for a history of FETCH_HISTORY_MAX, with room to spare */
+#define FETCH_PACKED_MAX (80u * 1024) /* for a history of FETCH_HISTORY_MAX, with room to spare */
 size_t fetch_pack(const struct fetch *f, uint8_t *out, size_t max);
 void fetch_unpack(struct fetch *f, const uint8_t *in, size_t size);
 

@@ -215,6 +215,7 @@ static bool read_segments(struct reader *r)
 		img->segments[img->nsegments++] = (struct image_segment){
 			.address = ph.p_vaddr,
 			.size = ph.p_memsz,
+			.filled = ph.p_filesz,
 			.write = ph.p_flags & PF_W,
 			.execute = ph.p_flags & PF_X,
 		};
@@ -369,33 +370,39 @@ static void digest(char text[33], const void *bytes, size_t size)
 		snprintf(text + 2 * i, 3, "%02x", canonical.digest[i]);
 }
 
-bool image_parse(struct image *img, const char *path, const void *bytes, size_t size, struct err *e)
+/* As image_parse(); libelf may write to (bytes). */
+static bool parse(struct image *img, const char *path, uint8_t *bytes, size_t size, struct err *e)
 {
 	struct reader r = { .img = img, .bytes = bytes, .size = size, .e = e };
-	char *copy = NULL;
 	bool ok = false;
 
 	*img = (struct image){ 0 };
 	img->path = strdup(path);
-	copy = malloc(size + !size);
-	if (!img->path || !copy) {
-		err_set(e, ERR_HOST, "%s: out of memory", path);
-		goto out;
-	}
-	/* libelf may write to what it is given. */
-	if (size)
-		memcpy(copy, bytes, size);
+	if (!img->path)
+		return err_set(e, ERR_HOST, "%s: out of memory", path);
+	digest(img->digest, bytes, size);
 	elf_version(EV_CURRENT);
-	r.elf = elf_memory(copy, size);
+	r.elf = elf_memory((char *)bytes, size);
 	ok = read_header(&r) && read_segments(&r) && read_memory(&r) && read_symbols(&r) &&
 	     image_registry_read(img, machine_isa(&r.ehdr), e);
-	if (ok)
-		digest(img->digest, bytes, size);
-out:
 	elf_end(r.elf);
-	free(copy);
 	if (!ok)
 		image_fini(img);
+	return ok;
+}
+
+bool image_parse(struct image *img, const char *path, const void *bytes, size_t size, struct err *e)
+{
+	uint8_t *copy = malloc(size + !size);
+	bool ok;
+
+	*img = (struct image){ 0 };
+	if (!copy)
+		return err_set(e, ERR_HOST, "%s: out of memory", path);
+	if (size)
+		memcpy(copy, bytes, size);
+	ok = parse(img, path, copy, size, e);
+	free(copy);
 	return ok;
 }
 
@@ -443,7 +450,7 @@ bool image_load(struct image *img, const char *path, struct err *e)
 		err_set(e, ERR_INPUT, "%s: cannot read: %s", path, strerror(errno));
 		goto out;
 	}
-	ok = image_parse(img, path, bytes, st.st_size, e);
+	ok = parse(img, path, bytes, st.st_size, e);
 out:
 	free(bytes);
 	if (fd >= 0)

@@ -32,7 +32,8 @@ struct image_symbol {
 
 struct image_segment {
 	uint64_t address; /* linked (virtual) = where the machine puts it */
-	uint64_t size;	  /* in memory; zero-filled past what the file holds */
+	uint64_t size;	  /* in memory */
+	uint64_t filled;  /* so much of it comes from the file; the rest is zero */
 	bool write;
 	bool execute;
 };

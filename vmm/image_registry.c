@@ -18,6 +18,8 @@
 #define SUMMARY_MAX	400u  /* bytes, so that a line of `list` stays one */
 #define CODE_IMAGE_MAX	(CM_SLOT_SIZE - CM_SLOT_ORIGIN - 4096u)
 #define PROTOCOL_PREFIX "cm_protocol_"
+#define SUMMARY_PREFIX	"cm_summary_"
+#define BYPASS_PREFIX	"cm_bypass_"
 #define SITE_PREFIX	"cm_site_"
 
 /* ---- the ABI record ---------------------------------------------------- */
@@ -52,6 +54,7 @@ static bool check_sizes(const struct image *img, struct err *e)
 		{ "cpu_size", img->abi.cpu_size, sizeof(struct cm_cpu) },
 		{ "counts_size", img->abi.counts_size, sizeof(struct cm_counts) },
 		{ "site_record_size", img->abi.site_record_size, sizeof(struct cm_site_record) },
+		{ "patches_size", img->abi.patches_size, sizeof(struct cm_patches) },
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -80,6 +83,7 @@ static bool check_addresses(const struct image *img, struct err *e)
 		{ "control", abi->control, sizeof(struct cm_control), 8, false },
 		{ "cpu", abi->cpu, CM_MAX_VCPUS * sizeof(struct cm_cpu), 8, false },
 		{ "counts", abi->counts, CM_MAX_VCPUS * sizeof(struct cm_counts), 8, false },
+		{ "patches", abi->patches, sizeof(struct cm_patches), 8, false },
 		{ "stacks", abi->stacks, CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE, 16, false },
 		{ "ghost_start", abi->ghost_start, ghost_size, 1, false },
 	};
@@ -128,12 +132,13 @@ static bool read_abi(struct image *img, struct err *e)
 	return check_version(img, sym, e) && check_sizes(img, e);
 }
 
-/* T32 and A32 run on one machine; every other ISA on its own. */
-static bool same_machine(uint32_t isa, uint32_t other)
+/* T32 and A32 run on one machine, and at EL0 of an A64 one; x86-64 on its own. */
+static bool same_machine(uint32_t isa, uint32_t machine)
 {
-	bool arm = isa == CM_ISA_T32 || isa == CM_ISA_A32;
+	bool arm32 = isa == CM_ISA_T32 || isa == CM_ISA_A32;
 
-	return isa == other || (arm && (other == CM_ISA_T32 || other == CM_ISA_A32));
+	return isa == machine ||
+	       (arm32 && (machine == CM_ISA_T32 || machine == CM_ISA_A32 || machine == CM_ISA_A64));
 }
 
 static bool check_isa(const struct image *img, uint32_t machine_isa, struct err *e)
@@ -202,43 +207,61 @@ static int compare_sites(const void *a, const void *b)
 
 /* ---- protocols --------------------------------------------------------- */
 
-/* The text of cm_summary_(name), NUL-terminated inside its segment; NULL on error. */
-static const char *find_summary(const struct image *img, const char *name, struct err *e)
+/* The text of (p)'s summary, at (sym): NUL-terminated inside its segment. */
+static bool read_summary(const struct image *img, const struct image_symbol *sym,
+			 struct image_protocol *p, struct err *e)
 {
-	char symbol[sizeof("cm_summary_") + IMAGE_NAME_MAX];
-	const struct image_symbol *sym;
-	const struct image_segment *seg;
-	const char *text = NULL;
+	const struct image_segment *seg = image_segment_at(img, sym->address, 1);
+	const char *text;
 	uint64_t room, length;
 
-	snprintf(symbol, sizeof(symbol), "cm_summary_%s", name);
-	sym = image_symbol(img, symbol);
-	seg = sym ? image_segment_at(img, sym->address, 1) : NULL;
-	if (!seg) {
-		image_bad(img, e, "protocol %s: symbol %s %s", name, symbol,
-			  sym ? "is outside every segment" : "is missing");
-		return NULL;
-	}
+	if (!seg)
+		return image_bad(img, e, "protocol %s: symbol %s is outside every segment", p->name,
+				 sym->name);
 	text = image_bytes(img, sym->address, 1);
 	room = seg->address + seg->size - sym->address;
 	length = strnlen(text, room < SUMMARY_MAX + 1 ? room : SUMMARY_MAX + 1);
 	if (length > SUMMARY_MAX)
-		image_bad(img, e, "protocol %s: %s is longer than %u bytes", name, symbol,
-			  SUMMARY_MAX);
-	else if (length == room)
-		image_bad(img, e, "protocol %s: %s does not end in a NUL in its segment", name,
-			  symbol);
-	else
-		return text;
-	return NULL;
+		return image_bad(img, e, "protocol %s: %s is longer than %u bytes", p->name,
+				 sym->name, SUMMARY_MAX);
+	if (length == room)
+		return image_bad(img, e, "protocol %s: %s does not end in a NUL in its segment",
+				 p->name, sym->name);
+	p->summary = text;
+	return true;
 }
 
-static bool wants_bypass(const struct image *img, const char *name)
+/* The protocol that (sym), called (prefix)<name>, speaks of; NULL when it is none such. */
+static struct image_protocol *protocol_of(const struct image *img, const struct image_symbol *sym,
+					  const char *prefix)
 {
-	char symbol[sizeof("cm_bypass_") + IMAGE_NAME_MAX];
+	struct image_protocol key;
 
-	snprintf(symbol, sizeof(symbol), "cm_bypass_%s", name);
-	return image_symbol(img, symbol) != NULL;
+	if (!starts_with(sym->name, prefix))
+		return NULL;
+	key.name = sym->name + strlen(prefix);
+	return bsearch(&key, img->protocols, img->nprotocols, sizeof(key), compare_protocols);
+}
+
+/* What is said of each protocol elsewhere: one pass, since every command's start waits for it. */
+static bool read_companions(const struct image *img, struct err *e)
+{
+	for (size_t i = 0; i < img->nsymbols; i++) {
+		const struct image_symbol *sym = &img->symbols[i];
+		struct image_protocol *p = protocol_of(img, sym, SUMMARY_PREFIX);
+
+		if (p && !p->summary && !read_summary(img, sym, p, e))
+			return false;
+		p = protocol_of(img, sym, BYPASS_PREFIX);
+		if (p)
+			p->bypass = true;
+	}
+	for (size_t i = 0; i < img->nprotocols; i++)
+		if (!img->protocols[i].summary)
+			return image_bad(img, e, "protocol %s: symbol %s%s is missing",
+					 img->protocols[i].name, SUMMARY_PREFIX,
+					 img->protocols[i].name);
+	return true;
 }
 
 static bool read_protocols(struct image *img, struct err *e)
@@ -259,17 +282,13 @@ static bool read_protocols(struct image *img, struct err *e)
 					 "protocol %s: its record at 0x%" PRIx64 " (%" PRIu64
 					 " bytes) is not inside one segment",
 					 p->name, sym->address, sym->size);
-		p->summary = find_summary(img, p->name, e);
-		if (!p->summary)
-			return false;
-		p->bypass = wants_bypass(img, p->name);
 		img->nprotocols++;
 	}
 	qsort(img->protocols, img->nprotocols, sizeof(*img->protocols), compare_protocols);
 	for (size_t i = 1; i < img->nprotocols; i++)
 		if (!strcmp(img->protocols[i - 1].name, img->protocols[i].name))
 			return duplicate(img, PROTOCOL_PREFIX, img->protocols[i].name, e);
-	return true;
+	return read_companions(img, e);
 }
 
 /* ---- sites ------------------------------------------------------------- */

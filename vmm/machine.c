@@ -12,6 +12,11 @@ static struct vcpu *vcpu_of(const struct machine *m, uint32_t id)
 	return vm_vcpu(m->vm, id);
 }
 
+struct insn_decoder *machine_decoder(struct machine *m, uint32_t isa)
+{
+	return isa == CM_ISA_T32 ? &m->narrow : &m->decoder;
+}
+
 uint64_t machine_pc(const struct machine *m, uint32_t vcpu)
 {
 	return vcpu_pc(vcpu_of(m, vcpu));
@@ -105,7 +110,8 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 		struct violation v = { 0 };
 
 		if (c->events < CM_MAX_EVENTS) {
-			site_judge(m->site, m->scenario->nsites, &m->decoder, m->image,
+			site_judge(m->site, m->scenario->nsites,
+				   machine_decoder(m, m->site[0].placed.isa), m->image,
 				   &counts->event[c->events], c->torn ? &c->mixture : NULL, &v);
 			if (v.kind == VIOLATION_TORN && !c->torn)
 				snprintf(m->observation->suspect, sizeof(m->observation->suspect),
@@ -132,7 +138,7 @@ static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
 	}
 }
 
-static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
+static void rang(struct machine *m, uint32_t vcpu, uint64_t argument, struct step_report *r)
 {
 	struct cm_cpu *mailbox = setup_mailbox(m->vm, m->image, vcpu);
 	char text[96];
@@ -151,6 +157,10 @@ static void rang(struct machine *m, uint32_t vcpu, struct step_report *r)
 		snprintf(m->observation->suspect, sizeof(m->observation->suspect),
 			 "vCPU %u: guest self-check, line %u", vcpu, mailbox->assert_line);
 		m->cpu[vcpu].dead = true;
+		break;
+	case CM_DOOR_ATOMIC:
+		if (!setup_atomic(m->vm, argument))
+			crash(m, vcpu, r, "asked for an atomic operation outside the image");
 		break;
 	case CM_DOOR_ROLE: /* of a vCPU that came online late */
 	case CM_DOOR_DONE:
@@ -175,7 +185,7 @@ static bool came_back(struct machine *m, uint32_t vcpu, const struct vcpu_exit *
 		return true;
 	case EXIT_DOOR:
 		r->door = x->door;
-		rang(m, vcpu, r);
+		rang(m, vcpu, x->argument, r);
 		return true;
 	case EXIT_SHUTDOWN:
 		crash(m, vcpu, r, "triple fault: the vCPU shut down");
@@ -221,8 +231,9 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 {
 	switch (insn->class) {
 	case INSN_SYNC:
-	case INSN_IRET:
 		return true;
+	case INSN_EVENT_RETURN:
+		return !m->scenario->fetch.return_lax;
 	case INSN_MFENCE:
 		return m->scenario->fetch.mfence_syncs;
 	case INSN_WRMSR:
@@ -230,6 +241,30 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 		return counter < 0x800 || counter > 0x8ff;
 	default:
 		return false;
+	}
+}
+
+/* Where the line of a maintenance operation is executed. The alias is another name of its data. */
+static void note_maintenance(struct machine *m, uint32_t vcpu, const struct insn *insn,
+			     uint64_t address)
+{
+	if (insn->class == INSN_DSB)
+		fetch_barrier(&m->fetch, vcpu);
+	switch (insn->maintenance) {
+	case MAINTAIN_NOTHING:
+		break;
+	case MAINTAIN_CLEAN:
+		if (address - CM_ALIAS_BASE < CM_TEXT_SIZE)
+			address += CM_TEXT_BASE - CM_ALIAS_BASE;
+		fetch_clean(&m->fetch, vcpu, address);
+		break;
+	case MAINTAIN_INVALIDATE:
+		fetch_invalidate(&m->fetch, vcpu, address);
+		break;
+	case MAINTAIN_INVALIDATE_OWN:
+	case MAINTAIN_INVALIDATE_ALL:
+		fetch_invalidate_all(&m->fetch, vcpu, insn->maintenance == MAINTAIN_INVALIDATE_ALL);
+		break;
 	}
 }
 
@@ -251,11 +286,14 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	struct machine_cpu *c = &m->cpu[a->vcpu];
 	uint64_t counter = vcpu_counter(v), sp = vcpu_sp(v);
 	struct fetch_plan plan = { 0 };
+	uint64_t operand = 0;
 	struct vcpu_exit x;
 	struct insn insn;
 
 	if (!machine_fetch(m, a, &plan, &insn, r, e))
 		return false;
+	if (insn.operand != INSN_NO_REGISTER)
+		operand = vcpu_register(v, insn.operand);
 	if (!vcpu_step(v, &x, e))
 		return false;
 	r->executed = true;
@@ -269,8 +307,10 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	}
 	if (!came_back(m, a->vcpu, &x, r, e))
 		return false;
-	if (x.kind == EXIT_DELIVERED || insn.class == INSN_IRET)
+	if (x.kind == EXIT_DELIVERED || insn.class == INSN_EVENT_RETURN)
 		machine_stack_moved(m, a->vcpu, sp, x.kind != EXIT_DELIVERED);
+	if (x.kind == EXIT_STEPPED)
+		note_maintenance(m, a->vcpu, &insn, operand);
 	if (x.kind == EXIT_STEPPED && synchronises(m, &insn, counter)) {
 		fetch_synchronised(&m->fetch, a->vcpu);
 		r->synchronised = true;
@@ -328,6 +368,7 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 	r->number = m->steps;
 	r->pc = r->next_pc = machine_pc(m, a->vcpu);
 	r->cpl = vcpu_cpl(vcpu_of(m, a->vcpu));
+	r->isa = (uint8_t)vcpu_isa(vcpu_of(m, a->vcpu));
 	switch (a->kind) {
 	case ACTION_STEP:
 		ok = apply_step(m, a, r, e);
@@ -370,8 +411,8 @@ void machine_close(struct machine *m)
 			struct violation v = { .kind = VIOLATION_TORN };
 
 			site_hex(c->mixture.bytes, c->mixture.length, hex, sizeof(hex));
-			insn_text(&m->decoder, c->mixture.bytes, sizeof(c->mixture.bytes),
-				  c->mixture.address, text, sizeof(text));
+			insn_text(machine_decoder(m, m->site[0].placed.isa), c->mixture.bytes,
+				  sizeof(c->mixture.bytes), c->mixture.address, text, sizeof(text));
 			snprintf(v.text, sizeof(v.text),
 				 "a mixture was executed, %s (%s); the guest noticed nothing", hex,
 				 text);

@@ -47,6 +47,7 @@ struct step_report {
 	uint64_t pc;	      /* before */
 	uint64_t next_pc;
 	uint32_t cpl;
+	uint8_t isa;   /* enum cm_isa */
 	bool executed; /* ACTION_STEP: an instruction was fetched and executed, or faulted */
 	uint8_t bytes[INSN_LENGTH_MAX];
 	uint8_t length;	     /* 0: not decodable */
@@ -68,8 +69,9 @@ struct machine {
 	const struct scenario *scenario;
 	struct vm *vm;
 	struct vm_memory *memory;
-	struct insn_decoder decoder;
-	struct insn *decoded; /* per byte of the image, length 0 = not yet */
+	struct insn_decoder decoder; /* of the image's kernel */
+	struct insn_decoder narrow;  /* T32, in an image that can execute it at EL0 */
+	struct insn *decoded;	     /* per byte of the image, length 0 = not yet */
 	struct site site[CM_MAX_SITES];
 	struct fetch fetch;
 	const struct image_symbol *idle; /* the loop of a vCPU with nothing left to do */
@@ -129,6 +131,9 @@ bool machine_idle(const struct machine *m, uint32_t vcpu);
 bool machine_nmi_sent(const struct machine *m, uint32_t vcpu);
 /* Every vCPU is idle, dead or offline, and no IPI is pending, nor an NMI that was sent. */
 bool machine_finished(const struct machine *m);
+
+/* What decodes (isa): a vCPU's, a site's. */
+struct insn_decoder *machine_decoder(struct machine *m, uint32_t isa);
 
 uint64_t machine_pc(const struct machine *m, uint32_t vcpu);
 /* The window as the alias shows it, and which version every byte has. */

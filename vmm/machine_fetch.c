@@ -49,11 +49,18 @@ static void show(struct machine *m, uint32_t vcpu, uint32_t offset, uint32_t ver
 
 	for (uint32_t i = 0; i < f->nranges; i++) {
 		const struct fetch_range *r = &f->range[i];
+		uint32_t in_text = (uint32_t)(r->address - CM_TEXT_BASE), first = r->length,
+			 count = 0;
 
-		for (uint32_t k = 0; k < r->length; k++)
-			if (f->chunk_of[r->offset + k] == f->chunk_of[offset])
-				m->memory->view[vcpu][r->address - CM_TEXT_BASE + k] =
-					window[r->offset + k];
+		for (uint32_t k = 0; k < r->length; k++) {
+			if (f->chunk_of[r->offset + k] != f->chunk_of[offset])
+				continue;
+			m->memory->view[vcpu][in_text + k] = window[r->offset + k];
+			first = k < first ? k : first;
+			count++;
+		}
+		if (count)
+			vm_text_changed(m->vm, vcpu, in_text + first, count);
 	}
 }
 
@@ -63,6 +70,7 @@ static bool fetch_site(struct machine *m, const struct action *a, struct fetch_p
 {
 	struct fetch *f = &m->fetch;
 	const uint8_t *view = m->memory->view[a->vcpu] + (r->pc - CM_TEXT_BASE);
+	struct insn_decoder *d = machine_decoder(m, r->isa);
 	uint32_t have = 0;
 
 	do {
@@ -73,7 +81,7 @@ static bool fetch_site(struct machine *m, const struct action *a, struct fetch_p
 
 		if (offset < 0) { /* behind the patched lines nothing changes */
 			have = INSN_LENGTH_MAX;
-			*insn = insn_decode(&m->decoder, view, have, r->pc);
+			*insn = insn_decode(d, view, have, r->pc);
 			break;
 		}
 		version = resolve(f, a->vcpu, plan, (uint32_t)offset, wanted);
@@ -86,14 +94,14 @@ static bool fetch_site(struct machine *m, const struct action *a, struct fetch_p
 			have++;
 		while (have < INSN_LENGTH_MAX && fetch_offset(f, r->pc + have) >= 0 &&
 		       f->chunk_of[fetch_offset(f, r->pc + have)] == f->chunk_of[offset]);
-		*insn = insn_decode(&m->decoder, view, have, r->pc);
+		*insn = insn_decode(d, view, have, r->pc);
 	} while (!insn->length && have < INSN_LENGTH_MAX && plan->nchunks < ACTION_VERSIONS_MAX);
 	r->action.nversions = plan->nchunks;
 	r->length = insn->length;
 	memcpy(r->bytes, view, INSN_LENGTH_MAX);
 	for (uint32_t i = 0; i < m->scenario->nsites && r->form == FORM_OUTSIDE; i++) {
 		r->site = i;
-		r->form = site_form(&m->site[i], &m->decoder, r->pc, r->bytes,
+		r->form = site_form(&m->site[i], d, r->pc, r->bytes,
 				    insn->length ? insn->length : have);
 	}
 	return true;
@@ -102,23 +110,24 @@ static bool fetch_site(struct machine *m, const struct action *a, struct fetch_p
 /* Outside the patched lines: the image never changes, so it is decoded once. */
 static void fetch_plain(struct machine *m, uint32_t vcpu, struct insn *insn, struct step_report *r)
 {
+	struct insn_decoder *d = machine_decoder(m, r->isa);
 	size_t size = INSN_LENGTH_MAX;
 	const uint8_t *bytes;
 
 	if (r->pc >= CM_TEXT_BASE && r->pc + INSN_LENGTH_MAX <= CM_TEXT_BASE + CM_TEXT_SIZE) {
 		bytes = m->memory->view[vcpu] + (r->pc - CM_TEXT_BASE);
-		*insn = insn_decode(&m->decoder, bytes, INSN_LENGTH_MAX, r->pc);
+		*insn = insn_decode(d, bytes, INSN_LENGTH_MAX, r->pc);
 	} else {
 		struct insn *known;
 
 		bytes = image_bytes_up_to(m->image, r->pc, &size);
 		if (!bytes) {
-			*insn = (struct insn){ .class = INSN_INVALID };
+			*insn = (struct insn){ .operand = INSN_NO_REGISTER, .class = INSN_INVALID };
 			return;
 		}
 		known = &m->decoded[r->pc - CM_IMAGE_BASE];
 		if (!known->length)
-			*known = insn_decode(&m->decoder, bytes, size, r->pc);
+			*known = insn_decode(d, bytes, size, r->pc);
 		*insn = *known;
 	}
 	r->length = insn->length;
@@ -203,7 +212,8 @@ static void enumerate(struct enumeration *en, const struct fetch_plan *plan, con
 
 uint32_t machine_fetches(struct machine *m, uint32_t vcpu, struct action *list, uint32_t max)
 {
-	struct enumeration en = { m, &m->decoder, vcpu, machine_pc(m, vcpu), list, 0, max };
+	struct insn_decoder *d = machine_decoder(m, vcpu_isa(vm_vcpu(m->vm, vcpu)));
+	struct enumeration en = { m, d, vcpu, machine_pc(m, vcpu), list, 0, max };
 	const struct fetch_plan none = { 0 };
 	const uint8_t nothing[1] = { 0 };
 

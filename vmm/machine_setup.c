@@ -49,6 +49,8 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	}
 	if (!insn_init(&m->decoder, (enum cm_isa)image->abi.isa, e))
 		goto fail;
+	if (image->abi.isa == CM_ISA_A64 && !insn_init(&m->narrow, CM_ISA_T32, e))
+		goto fail;
 	m->vm = vm_new(image, VM_STEPPED, scenario->vcpus, e);
 	if (!m->vm || !boot(m, e))
 		goto fail;
@@ -68,6 +70,7 @@ void machine_free(struct machine *m)
 		return;
 	vm_free(m->vm);
 	insn_fini(&m->decoder);
+	insn_fini(&m->narrow);
 	fetch_fini(&m->fetch);
 	free(m->decoded);
 	free(m->ready_image);

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE	   64u
-#define IRET_FRAME 40u
-#define STACKS	   ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
+#define LINE   64u
+#define STACKS ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
 
 /* What of a vCPU is not in its registers. */
 struct packed_cpu {
@@ -73,7 +72,7 @@ void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool
 	if (from == to && now > before && !iret)
 		m->cpu[vcpu].overlapped = true;
 	else if (from != to && iret && !m->cpu[vcpu].overlapped)
-		wipe(m, from, before + IRET_FRAME);
+		wipe(m, from, before + arch_return_frame());
 	else if (from != to && !iret)
 		wipe_below(m, vcpu, before);
 }

@@ -32,7 +32,9 @@ static const struct argp_option all_options[] = {
 	{ "markdown", 'm', NULL, 0, "Print the verdicts as a Markdown table", 0 },
 	{ "all", KEY_ALL, NULL, 0, "With --trace or --html: every instruction", 0 },
 	{ "fetch", 'F', "MODEL[/CHUNK]", 0, "Fetch model and chunk instead of the scenario's", 0 },
-	{ "nmi", 'N', "VCPU=N", 0, "NMI budget of a vCPU: a number, or unlimited (default: none)",
+	{ "nmi", 'N', "VCPU=N", 0,
+	  "NMI budget of a vCPU: a number, or unlimited (default: none); matrix: only this row: "
+	  "none, E, P or each; may be repeated",
 	  0 },
 	{ "vcpus", 'C', "N", 0, "vCPUs instead of the scenario's; matrix: a list (default: 2,3)",
 	  0 },
@@ -66,7 +68,7 @@ static const struct command commands[] = {
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
 	  "not looked at." },
-	{ "matrix", cmd_matrix, "jogqPFCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS,
+	{ "matrix", cmd_matrix, "jogqPFNCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS,
 	  "Explore protocols of the guest image (default: all) under every fetch model, with two and "
 	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
 	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR." },

@@ -50,6 +50,14 @@ struct vcpu_counts {
 	uint64_t ipis_coalesced;
 };
 
+/* free: who injected, and how exactly. */
+struct injector_record {
+	bool used;
+	bool own_processor;
+	uint32_t shared_with;		 /* vCPU, where it has no processor of its own */
+	struct cm_histogram lateness_ns; /* of an event sent, behind the time it was due */
+};
+
 #define OBSERVATION_VIOLATIONS 32u
 
 /* explore: of the protocol's own instructions, those that no schedule came by. */
@@ -72,8 +80,11 @@ struct observation {
 	bool livelock;	/* exhausted only; the schedule leads to the cycle */
 	uint32_t vcpus;
 	struct vcpu_counts cpu[CM_MAX_VCPUS];
-	uint64_t total[VIOLATIONS]; /* every one, recorded or not */
-	uint32_t nviolations;	    /* recorded, in the order seen */
+	struct cm_patches patches;	 /* free */
+	double tick_rate;		 /* Hz of its ticks; 0: not known */
+	struct injector_record injector; /* free */
+	uint64_t total[VIOLATIONS];	 /* every one, recorded or not */
+	uint32_t nviolations;		 /* recorded, in the order seen */
 	struct violation violation[OBSERVATION_VIOLATIONS];
 	uint64_t steps;	 /* scheduling decisions taken */
 	uint64_t cycle;	 /* of the steps the last so many lead back to the same state; 0: none */

@@ -21,6 +21,12 @@ json_t *report_coverage_json(const struct result *r);
 void report_put_host(json_t *o, const struct host *h);
 void report_put_guest(json_t *o, const struct image *img);
 
+/* "patches" and "injector" of a free run into (o). */
+void report_put_free(json_t *o, const struct observation *seen);
+
+/* (x), or null where it is no finite number. The caller's. */
+json_t *report_number(double x);
+
 /* Now, UTC, "2010-01-14T06:55:02Z". The caller's. */
 json_t *report_date(void);
 

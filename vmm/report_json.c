@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "isa.h"
 #include "report_internal.h"
 #include "site.h"
 #include "stats.h"
@@ -234,8 +235,16 @@ static void put_stepped_limits(json_t *o, const struct scenario *s)
 	json_t *knobs = json_object(), *budgets = json_object(), *bounds = json_object();
 
 	put(knobs, "delivery_syncs", json_boolean(s->fetch.delivery_syncs));
-	put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
-	put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));
+	if (isa_is_arm(s->isa)) {
+		put(knobs, "return_syncs", json_boolean(!s->fetch.return_lax));
+	} else {
+		put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
+		put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));
+	}
+	if (s->fetch.model == FETCH_ARM) {
+		put(knobs, "dline", json_integer(fetch_line(s->fetch.dline)));
+		put(knobs, "iline", json_integer(fetch_line(s->fetch.iline)));
+	}
 	put(o, "knobs", knobs);
 	if (s->method == METHOD_EXPLORE) {
 		json_t *nmis = json_array();
@@ -266,6 +275,7 @@ static void put_free_limits(json_t *o, const struct free_options *f)
 	put(budgets, "nmi_vcpus", vcpu_list(f->nmi_mask));
 	put(budgets, "ipi_rate", fraction(f->ipi_rate));
 	put(budgets, "ipi_vcpus", vcpu_list(f->ipi_mask));
+	put(budgets, "distribution", json_string(distribution_name(f->distribution)));
 	put(o, "budgets", budgets);
 	put(bounds, "iterations", f->iterations ? count(f->iterations) : json_null());
 	put(bounds, "seconds", f->iterations ? json_null() : fraction(f->seconds));
@@ -448,8 +458,10 @@ json_t *report_object(const struct result *r)
 		put(o, "coverage", report_coverage_json(r));
 		put(o, "reachable", kinds_reached(&r->observation));
 	}
-	if (!stepped(r))
+	if (!stepped(r)) {
 		put(o, "torn_ppm", torn_ppm(&r->observation));
+		report_put_free(o, &r->observation);
+	}
 	put(o, "schedule",
 	    stepped(r) && r->schedule.count ? schedule_text(&r->schedule) : json_null());
 	put(o, "digest", text_or_null(r->observation.digest));

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * run_free.c - vCPU threads and the injector. The hardware chooses the order;
- * nothing here looks into a vCPU while it runs.
+ * run_free.c - vCPU threads, and an injector beside them. The hardware chooses
+ * the order; nothing here looks into a vCPU while it runs.
  */
 #include "run_free.h"
 
-#include <math.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "affinity.h"
 #include "arch.h"
 #include "clock.h"
 #include "guard.h"
+#include "injector.h"
 #include "insn.h"
 #include "setup.h"
 #include "site.h"
@@ -44,37 +44,11 @@ struct free_run {
 	atomic_bool quit; /* leave KVM_RUN for good */
 };
 
-/* One event source: a kind of event, for a vCPU, every (period). */
-struct source {
-	enum event_kind kind;
-	uint32_t vcpu;
-	double period;
-	double next;
-};
-
 static void sleep_until(double when)
 {
-	struct timespec t = { (time_t)when, (long)((when - floor(when)) * 1e9) };
+	struct timespec t = clock_timespec(when);
 
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-}
-
-/* vCPU i on the i-th processor this process may use, round again when they run out. */
-static void pin(uint32_t id)
-{
-	cpu_set_t may, one;
-	uint32_t wanted;
-
-	if (sched_getaffinity(0, sizeof(may), &may) || !CPU_COUNT(&may))
-		return;
-	wanted = id % (uint32_t)CPU_COUNT(&may);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &may) && wanted-- == 0) {
-			CPU_ZERO(&one);
-			CPU_SET(cpu, &one);
-			pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
-			return;
-		}
 }
 
 /* A vCPU's thread: in the guest until told to quit, also when its role is over, to take IPIs. */
@@ -84,7 +58,7 @@ static void *run_vcpu(void *arg)
 	struct vcpu *v = vm_vcpu(r->run->vm, r->id);
 	bool alive = true;
 
-	pin(r->id);
+	affinity_pin(r->id);
 	while (alive && !atomic_load(&r->run->quit)) {
 		if (!vcpu_run(v, &r->last, &r->err))
 			break;
@@ -97,49 +71,47 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
-static uint32_t make_sources(const struct scenario *s, struct source *list, double start)
+static uint32_t make_sources(const struct scenario *s, struct injector_source *list)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < s->vcpus; i++) {
 		if (s->free.nmi_rate > 0 && s->free.nmi_mask & 1u << i)
-			list[n++] = (struct source){ EVENT_NMI, i, 1 / s->free.nmi_rate, start };
+			list[n++] =
+				(struct injector_source){ EVENT_NMI, i, s->free.nmi_rate, 0, 0 };
 		if (s->free.ipi_rate > 0 && s->free.ipi_mask & 1u << i)
-			list[n++] = (struct source){ EVENT_IPI, i, 1 / s->free.ipi_rate, start };
+			list[n++] =
+				(struct injector_source){ EVENT_IPI, i, s->free.ipi_rate, 0, 0 };
 	}
 	return n;
 }
 
-/* What has fallen due by (at) is requested, whether or not we come to send it. */
-static bool fell_due(struct free_run *run, struct source *s, double at)
+/*
+ * The processor behind the vCPUs'. Where there is none, that of the last vCPU
+ * it sends to: the time it takes is then taken from who is interrupted anyway.
+ */
+static struct injector *start_injector(struct free_run *run, struct injector_source *list,
+				       uint32_t n, struct err *e)
 {
-	struct vcpu_counts *c = &run->o->cpu[s->vcpu];
-	uint64_t due;
+	struct injector_record *r = &run->o->injector;
+	uint32_t last = n ? list[n - 1].vcpu : 0;
 
-	if (at < s->next)
-		return false;
-	due = (uint64_t)((at - s->next) / s->period) + 1;
-	*(s->kind == EVENT_NMI ? &c->nmis_requested : &c->ipis_requested) += due;
-	s->next += (double)due * s->period;
-	return true;
+	r->used = n > 0;
+	r->own_processor = affinity_count() > run->s->vcpus;
+	r->shared_with = last;
+	return injector_start(run->vm, list, n, run->s->free.distribution,
+			      r->own_processor ? run->s->vcpus : last, r->own_processor, e);
 }
 
-/* Send what is due, one event however many fell due together. */
-static bool inject(struct free_run *run, struct source *list, uint32_t n, double *next,
-		   struct err *e)
+static void count_injected(struct observation *o, const struct injector_source *list, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct vcpu_counts *c = &run->o->cpu[list[i].vcpu];
+		struct vcpu_counts *c = &o->cpu[list[i].vcpu];
+		bool nmi = list[i].kind == EVENT_NMI;
 
-		if (fell_due(run, &list[i], clock_now())) {
-			if (!vm_raise(run->vm, list[i].vcpu, list[i].kind, e))
-				return false;
-			*(list[i].kind == EVENT_NMI ? &c->nmis_sent : &c->ipis_sent) += 1;
-		}
-		if (list[i].next < *next)
-			*next = list[i].next;
+		*(nmi ? &c->nmis_requested : &c->ipis_requested) = list[i].requested;
+		*(nmi ? &c->nmis_sent : &c->ipis_sent) = list[i].sent;
 	}
-	return true;
 }
 
 static uint32_t all_vcpus(const struct free_run *run)
@@ -185,37 +157,46 @@ static double fraction_of(const struct free_run *run, double start, double at)
 	return wanted ? (double)executed / (double)wanted : 1;
 }
 
-static bool supervise(struct free_run *run, free_progress progress, void *arg, struct err *e)
+/* Until it is over, or there is no point in going on. */
+static void watch(struct free_run *run, const struct injector *injector, double start,
+		  free_progress progress, void *arg)
 {
-	struct source list[2 * CM_MAX_VCPUS];
-	double start = clock_now(), tick = start + TICK_SECONDS, end = start + run->s->free.seconds;
-	uint32_t n = make_sources(run->s, list, start);
+	double end = start + run->s->free.seconds, tick = start + TICK_SECONDS;
 
-	run->o->end = END_COMPLETE;
 	for (double at = start; !is_over(run, start, at); at = clock_now()) {
-		double next = tick;
-
-		if (run->s->free.seconds > 0 && end < next)
-			next = end;
-		if (!inject(run, list, n, &next, e))
-			return false;
 		if (guard_interrupted()) {
 			run->o->end = END_INTERRUPTED;
-			break;
+			return;
 		}
-		if (any_dead(run))
-			break;
+		if (any_dead(run) || injector_failed(injector))
+			return;
 		if (at >= tick) {
 			tick = at + TICK_SECONDS;
 			if (progress)
 				progress(arg, fraction_of(run, start, at));
 		}
-		sleep_until(next);
+		sleep_until(run->s->free.seconds > 0 && end < tick ? end : tick);
 	}
+}
+
+static bool supervise(struct free_run *run, free_progress progress, void *arg, struct err *e)
+{
+	struct injector_source list[INJECTOR_SOURCES_MAX];
+	uint32_t n = make_sources(run->s, list);
+	struct injector *injector;
+	double start;
+	bool ok;
+
+	run->o->end = END_COMPLETE;
+	start = clock_now();
+	injector = start_injector(run, list, n, e);
+	if (!injector)
+		return false;
+	watch(run, injector, start, progress, arg);
 	run->o->seconds = clock_now() - start;
-	for (uint32_t i = 0; i < n; i++)
-		fell_due(run, &list[i], clock_now());
-	return true;
+	ok = injector_stop(injector, &run->o->injector.lateness_ns, e);
+	count_injected(run->o, list, n);
+	return ok;
 }
 
 /* Ask the roles to end; a vCPU that does not is hung. Then fetch every thread out of KVM_RUN. */
@@ -302,6 +283,8 @@ static bool collect(struct free_run *run, struct err *e)
 		judge(run, i);
 		judge_end(run, r);
 	}
+	run->o->patches = *setup_patches(run->vm, run->image);
+	run->o->tick_rate = vm_tick_rate(run->vm);
 	return true;
 }
 

@@ -6,6 +6,7 @@
  * of struct scenario. Must not know KVM, nor how a scenario is run.
  */
 #include "scenario_internal.h"
+#include "isa.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,9 +18,10 @@
 #define MAX_STEPS_DEFAULT 20000u
 
 const char *const scenario_keys[] = {
-	"$schema",  "why",     "source",    "protocol",	     "sites",	  "vcpus",	   "method",
-	"offline",  "patcher", "executors", "nmi_runs_site", "nmi_latch", "ipi_runs_site", "fetch",
-	"schedule", "inject",  "max_steps", "free",	     "explore",	  "expect",	   NULL
+	"$schema",   "why",	      "source",	 "protocol", "isa",	  "sites",
+	"vcpus",     "method",	      "offline", "patcher",  "executors", "nmi_runs_site",
+	"nmi_latch", "ipi_runs_site", "fetch",	 "schedule", "inject",	  "max_steps",
+	"free",	     "explore",	      "expect",	 NULL
 };
 
 const struct scenario_form scenario_forms[] = {
@@ -149,6 +151,7 @@ static bool read_how(struct scenario *s, const struct image *img, const struct j
 
 	if (!only_its_keys(s, root))
 		return false;
+	scenario_default_fetch(s);
 	if (s->method == METHOD_FREE)
 		return jnode_require(root, "free", &n) && scenario_read_free(s, &n);
 	if (jnode_get(root, "fetch", &n) && !scenario_read_fetch(s, &n))
@@ -197,6 +200,32 @@ static bool read_expect(struct scenario *s, const struct jnode *root)
 	return true;
 }
 
+/*
+ * As the file says; else as its directory does, until a site of the image says
+ * it better. Of those that are not for Arm, all are x86_64.
+ */
+static bool read_isa(struct scenario *s, const struct jnode *root)
+{
+	static const struct {
+		const char *directory;
+		enum cm_isa isa;
+	} usual[] = { { "arm64/", CM_ISA_A64 }, { "arm/", CM_ISA_T32 } };
+	struct jnode n;
+	size_t which;
+
+	s->isa = CM_ISA_X86_64;
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (!strncmp(s->name, usual[i].directory, strlen(usual[i].directory)))
+			s->isa = usual[i].isa;
+	if (!jnode_get(root, "isa", &n))
+		return true;
+	if (!jnode_choice(&n, isa_names, ISA_NAMES, &which))
+		return false;
+	s->isa = (enum cm_isa)(which + CM_ISA_X86_64);
+	s->isa_said = true;
+	return true;
+}
+
 /* In the order in which the checks need each other, whatever the file's order. */
 static bool read_all(struct scenario *s, const struct image *img, const struct jnode *root)
 {
@@ -204,8 +233,7 @@ static bool read_all(struct scenario *s, const struct image *img, const struct j
 
 	s->vcpus = VCPUS_DEFAULT;
 	s->max_steps = MAX_STEPS_DEFAULT;
-	s->fetch.chunk = 1;
-	return jnode_object(root, scenario_keys) && read_texts(s, root) &&
+	return jnode_object(root, scenario_keys) && read_texts(s, root) && read_isa(s, root) &&
 	       read_protocol(s, img, root) && read_method(s, root) &&
 	       jnode_opt_u32(root, "vcpus", 1, CM_MAX_VCPUS, &s->vcpus) &&
 	       jnode_require(root, "sites", &sites) && scenario_read_sites(s, img, &sites) &&

@@ -84,6 +84,18 @@ struct placement {
 	char *at;		       /* as written */
 };
 
+/* When the events of a rate come. */
+enum distribution {
+	DISTRIBUTION_PERIODIC, /* as far apart as they can be */
+	DISTRIBUTION_POISSON,  /* each independent of all others */
+	DISTRIBUTION_BURST,    /* DISTRIBUTION_BURST_EVENTS close together, then none for long */
+	DISTRIBUTIONS
+};
+#define DISTRIBUTION_BURST_EVENTS 8u
+#define DISTRIBUTION_BURST_GAP	  20e-6 /* seconds, or less where the rate wants it */
+const char *distribution_name(enum distribution d);
+bool distribution_parse(const char *name, enum distribution *d);
+
 struct free_options {
 	uint64_t iterations; /* per executor; 0: by time */
 	double seconds;
@@ -91,6 +103,7 @@ struct free_options {
 	uint32_t nmi_mask; /* vCPUs */
 	double ipi_rate;
 	uint32_t ipi_mask;
+	enum distribution distribution;
 };
 
 #define SCENARIO_NMI_UNLIMITED 0xffu
@@ -110,7 +123,9 @@ struct scenario {
 	char *name; /* the path below scenarios/ without .json, or the path as given */
 	char *text; /* the file, for the result */
 	char *why;
-	char *source; /* where the question comes from; may be NULL */
+	char *source;	 /* where the question comes from; may be NULL */
+	enum cm_isa isa; /* of the sites */
+	bool isa_said;	 /* in the file itself */
 	char *protocol_name;
 	const struct image_protocol *protocol; /* NULL when parsed without an image */
 	struct placement site[CM_MAX_SITES];

@@ -56,6 +56,8 @@ bool scenario_read_offline(struct scenario *s, const struct jnode *root);
 bool scenario_read_sites(struct scenario *s, const struct image *img, const struct jnode *n);
 bool scenario_read_patcher(struct scenario *s, const struct jnode *root);
 bool scenario_read_executors(struct scenario *s, const struct jnode *root);
+/* What holds of the instruction set where the file says nothing. */
+void scenario_default_fetch(struct scenario *s);
 bool scenario_read_fetch(struct scenario *s, const struct jnode *n);
 bool scenario_read_free(struct scenario *s, const struct jnode *n);
 

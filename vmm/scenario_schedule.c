@@ -24,7 +24,7 @@ const char *const scenario_head_tail_keys[] = { "head", "tail", NULL };
 static bool read_version(const struct scenario *s, const struct jnode *n, struct forced_chunk *c)
 {
 	static const char *const names[] = { "old", "new" };
-	bool aged = s->fetch.model == FETCH_ORDERED || s->fetch.model == FETCH_STALE;
+	bool aged = fetch_model_is_aged(s->fetch.model);
 	size_t which;
 
 	if (json_is_integer(n->json)) {

@@ -6,6 +6,7 @@
  * Owns the JSON form and the defaults of these. Must not know the schedule.
  */
 #include "scenario_internal.h"
+#include "isa.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -92,7 +93,22 @@ static bool no_such_site(const struct jnode *n, const struct image *img, const c
 	return jnode_fail(n, "no site '%.60s' in %.80s; it has: %s", name, img->path, list);
 }
 
-static bool read_site(struct placement *p, const struct image *img, const struct jnode *n)
+/* All sites of a scenario are of one instruction set: the one that it, or the first of them, says. */
+static bool check_isa(struct scenario *s, const struct placement *p, const struct jnode *name)
+{
+	enum cm_isa isa = (enum cm_isa)p->site->record.isa;
+
+	if (!s->isa_said && p == s->site)
+		s->isa = isa;
+	if (isa == s->isa)
+		return true;
+	return jnode_fail(name, "'%.60s' is a site of %s, and %s of %s", p->name, isa_name(isa),
+			  s->isa_said ? "the scenario is one" : "the first is one",
+			  isa_name(s->isa));
+}
+
+static bool read_site(struct scenario *s, struct placement *p, const struct image *img,
+		      const struct jnode *n)
 {
 	struct jnode name, at;
 
@@ -103,6 +119,8 @@ static bool read_site(struct placement *p, const struct image *img, const struct
 		p->site = image_site(img, p->name);
 		if (!p->site)
 			return no_such_site(&name, img, p->name);
+		if (!check_isa(s, p, &name))
+			return false;
 	}
 	if (jnode_get(n, "at", &at))
 		return read_at(p, &at);
@@ -120,7 +138,7 @@ bool scenario_read_sites(struct scenario *s, const struct image *img, const stru
 		struct jnode item = jnode_item(n, i);
 
 		s->nsites = (uint32_t)i + 1;
-		if (!read_site(&s->site[i], img, &item))
+		if (!read_site(s, &s->site[i], img, &item))
 			return false;
 	}
 	return true;
@@ -216,9 +234,22 @@ bool scenario_read_offline(struct scenario *s, const struct jnode *root)
 
 /* ---- fetch ---- */
 
-const char *const scenario_fetch_keys[] = {
-	"model", "chunk", "delivery_syncs", "mfence_syncs", "own_alias_visible", NULL
-};
+const char *const scenario_fetch_keys[] = { "model",
+					    "chunk",
+					    "delivery_syncs",
+					    "mfence_syncs",
+					    "own_alias_visible",
+					    "return_syncs",
+					    "dline",
+					    "iline",
+					    NULL };
+
+/* Arm: exception entry and return synchronise the context, unless FEAT_ExS says otherwise. */
+void scenario_default_fetch(struct scenario *s)
+{
+	s->fetch.chunk = isa_chunk(s->isa);
+	s->fetch.delivery_syncs = isa_is_arm(s->isa);
+}
 
 static bool read_model(struct scenario *s, const struct jnode *n)
 {
@@ -230,6 +261,9 @@ static bool read_model(struct scenario *s, const struct jnode *n)
 	if (!jnode_choice(n, names, FETCH_MODELS, &i))
 		return false;
 	s->fetch.model = (enum fetch_model)i;
+	if (!fetch_model_fits(s->fetch.model, s->isa))
+		return jnode_fail(n, "model '%s' is of Arm processors; this scenario is for %s",
+				  names[i], isa_name(s->isa));
 	return true;
 }
 
@@ -252,9 +286,48 @@ static bool read_chunk(struct scenario *s, const struct jnode *n)
 	return true;
 }
 
+/* Knobs that only processors of the one kind or the other have. */
+static bool check_knobs(const struct scenario *s, const struct jnode *n)
+{
+	static const struct {
+		const char *key;
+		bool arm;
+	} knobs[] = {
+		{ "mfence_syncs", false }, { "own_alias_visible", false },
+		{ "return_syncs", true },  { "dline", true },
+		{ "iline", true },
+	};
+	struct jnode knob;
+
+	for (size_t i = 0; i < COUNT(knobs); i++)
+		if (jnode_get(n, knobs[i].key, &knob) && knobs[i].arm != isa_is_arm(s->isa))
+			return jnode_fail(&knob, "a knob of %s processors; this scenario is for %s",
+					  knobs[i].arm ? "Arm" : "x86", isa_name(s->isa));
+	return true;
+}
+
+/* What CTR_EL0.DminLine or IminLine is, in bytes. Only maintenance goes by lines. */
+static bool read_line(const struct scenario *s, const struct jnode *n, const char *key,
+		      uint32_t *line)
+{
+	struct jnode size;
+
+	if (!jnode_get(n, key, &size))
+		return true;
+	if (s->fetch.model != FETCH_ARM)
+		return jnode_fail(&size, "only in model 'arm'; this is '%s'",
+				  fetch_model_name(s->fetch.model));
+	if (!jnode_u32(&size, FETCH_GRANULE, FETCH_LINE_MAX, line))
+		return false;
+	if (*line & (*line - 1))
+		return jnode_fail(&size, "expected a power of 2, found %u", *line);
+	return true;
+}
+
 bool scenario_read_fetch(struct scenario *s, const struct jnode *n)
 {
 	struct jnode model, chunk;
+	bool return_syncs = true;
 
 	if (!jnode_object(n, scenario_fetch_keys))
 		return false;
@@ -262,6 +335,11 @@ bool scenario_read_fetch(struct scenario *s, const struct jnode *n)
 		return false;
 	if (jnode_get(n, "chunk", &chunk) && !read_chunk(s, &chunk))
 		return false;
+	if (!check_knobs(s, n) || !read_line(s, n, "dline", &s->fetch.dline) ||
+	    !read_line(s, n, "iline", &s->fetch.iline) ||
+	    !jnode_opt_bool(n, "return_syncs", &return_syncs))
+		return false;
+	s->fetch.return_lax = !return_syncs;
 	return jnode_opt_bool(n, "delivery_syncs", &s->fetch.delivery_syncs) &&
 	       jnode_opt_bool(n, "mfence_syncs", &s->fetch.mfence_syncs) &&
 	       jnode_opt_bool(n, "own_alias_visible", &s->fetch.own_alias_visible);
@@ -269,8 +347,30 @@ bool scenario_read_fetch(struct scenario *s, const struct jnode *n)
 
 /* ---- free ---- */
 
-const char *const scenario_free_keys[] = { "iterations", "seconds",   "nmi_rate", "nmi_vcpus",
-					   "ipi_rate",	 "ipi_vcpus", NULL };
+const char *const scenario_free_keys[] = { "iterations", "seconds",   "nmi_rate",     "nmi_vcpus",
+					   "ipi_rate",	 "ipi_vcpus", "distribution", NULL };
+
+static const char *const distributions[DISTRIBUTIONS] = {
+	[DISTRIBUTION_PERIODIC] = "periodic",
+	[DISTRIBUTION_POISSON] = "poisson",
+	[DISTRIBUTION_BURST] = "burst",
+};
+
+const char *distribution_name(enum distribution d)
+{
+	assert((unsigned int)d < DISTRIBUTIONS);
+	return distributions[d];
+}
+
+bool distribution_parse(const char *name, enum distribution *d)
+{
+	for (unsigned int i = 0; i < DISTRIBUTIONS; i++)
+		if (!strcmp(name, distributions[i])) {
+			*d = (enum distribution)i;
+			return true;
+		}
+	return false;
+}
 
 #define SECONDS_MIN 0.001
 #define SECONDS_MAX 1e6
@@ -292,6 +392,19 @@ static bool read_rate(const struct scenario *s, const struct jnode *n, const cha
 	return !jnode_get(n, vcpus_key, &vcpus) || read_vcpu_mask(s, &vcpus, 1, mask);
 }
 
+static bool read_distribution(struct free_options *f, const struct jnode *object)
+{
+	struct jnode n;
+	size_t which;
+
+	if (!jnode_get(object, "distribution", &n))
+		return true;
+	if (!jnode_choice(&n, distributions, DISTRIBUTIONS, &which))
+		return false;
+	f->distribution = (enum distribution)which;
+	return true;
+}
+
 bool scenario_read_free(struct scenario *s, const struct jnode *n)
 {
 	static const char *const ends[] = { "iterations", "seconds" };
@@ -307,5 +420,6 @@ bool scenario_read_free(struct scenario *s, const struct jnode *n)
 	if (which == 1 && !jnode_real(&end, SECONDS_MIN, SECONDS_MAX, &f->seconds))
 		return false;
 	return read_rate(s, n, "nmi_rate", "nmi_vcpus", &f->nmi_rate, &f->nmi_mask) &&
-	       read_rate(s, n, "ipi_rate", "ipi_vcpus", &f->ipi_rate, &f->ipi_mask);
+	       read_rate(s, n, "ipi_rate", "ipi_vcpus", &f->ipi_rate, &f->ipi_mask) &&
+	       read_distribution(f, n);
 }

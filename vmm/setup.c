@@ -25,11 +25,55 @@ const struct cm_counts *setup_counts(struct vm *vm, const struct image *image, u
 	return (const struct cm_counts *)host(vm, image->abi.counts) + vcpu;
 }
 
+const struct cm_patches *setup_patches(struct vm *vm, const struct image *image)
+{
+	return host(vm, image->abi.patches);
+}
+
+static uint32_t carry_out(const struct cm_atomic *a, uint32_t before)
+{
+	switch (a->op) {
+	case CM_ATOMIC_CMPXCHG:
+		return before == a->compare ? a->operand : before;
+	case CM_ATOMIC_AND:
+		return before & a->operand;
+	case CM_ATOMIC_OR:
+		return before | a->operand;
+	default:
+		return before + a->operand;
+	}
+}
+
+bool setup_atomic(struct vm *vm, uint64_t argument)
+{
+	const struct vm_memory *memory = vm_memory(vm);
+	struct cm_atomic a;
+	uint64_t offset = argument - CM_IMAGE_BASE, variable;
+
+	if (memory->image_size < sizeof(a) || offset > memory->image_size - sizeof(a))
+		return false;
+	memcpy(&a, memory->image + offset, sizeof(a));
+	variable = a.address - CM_IMAGE_BASE;
+	if (variable > memory->image_size - sizeof(a.before) || a.op > CM_ATOMIC_ADD)
+		return false;
+	memcpy(&a.before, memory->image + variable, sizeof(a.before));
+	memcpy(memory->image + offset, &a, sizeof(a));
+	a.operand = carry_out(&a, a.before);
+	memcpy(memory->image + variable, &a.operand, sizeof(a.operand));
+	return true;
+}
+
+/* What no instruction of the guest leads to raises an undefined instruction, or a breakpoint. */
+static int filler(enum cm_isa isa)
+{
+	return isa == CM_ISA_T32 ? 0xde : isa == CM_ISA_A64 ? 0x00 : 0xcc;
+}
+
 static void place_sites(struct vm *vm, const struct scenario *s, struct site *site)
 {
 	uint8_t *text = vm_memory(vm)->text;
 
-	memset(text, 0xcc, CM_TEXT_SIZE);
+	memset(text, filler((enum cm_isa)s->site[0].site->record.isa), CM_TEXT_SIZE);
 	for (uint32_t i = 0; i < s->nsites; i++) {
 		site_place(&site[i], s->site[i].site, i, s->site[i].offset);
 		site_install(&site[i], text);
@@ -67,7 +111,7 @@ static void write_mailbox(struct cm_cpu *cpu, uint32_t id, const struct scenario
 	cpu->cpl = 0;
 	cpu->calls = s->method == METHOD_FREE ? (uint32_t)s->free.iterations : s->calls;
 	if (id == s->patcher) {
-		cpu->role = CM_ROLE_PATCHER;
+		cpu->role = s->method == METHOD_FREE ? CM_ROLE_TIMED_PATCHER : CM_ROLE_PATCHER;
 		cpu->cpl = s->patcher_cpl;
 	} else if (s->executors & 1u << id) {
 		cpu->role = CM_ROLE_EXECUTOR;
@@ -79,8 +123,10 @@ static bool run_to(struct vm *vm, uint32_t id, uint8_t door, struct err *e)
 {
 	struct vcpu_exit x;
 
-	if (!vcpu_run(vm_vcpu(vm, id), &x, e))
-		return false;
+	do {
+		if (!vcpu_run(vm_vcpu(vm, id), &x, e))
+			return false;
+	} while (x.kind == EXIT_DOOR && x.door == CM_DOOR_ATOMIC && setup_atomic(vm, x.argument));
 	if (x.kind != EXIT_DOOR || x.door != door)
 		return err_set(e, ERR_HOST,
 			       "vCPU %u did not reach doorbell %u: it stands at %#llx%s%s", id,

@@ -24,5 +24,12 @@ bool setup_guest(struct vm *vm, const struct image *image, const struct scenario
 struct cm_control *setup_control(struct vm *vm, const struct image *image);
 struct cm_cpu *setup_mailbox(struct vm *vm, const struct image *image, uint32_t vcpu);
 const struct cm_counts *setup_counts(struct vm *vm, const struct image *image, uint32_t vcpu);
+const struct cm_patches *setup_patches(struct vm *vm, const struct image *image);
+
+/*
+ * Carry out the struct cm_atomic at guest address (argument). False: that, or
+ * what it names, is not in the image.
+ */
+bool setup_atomic(struct vm *vm, uint64_t argument);
 
 #endif

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* site.c - placed sites and their mixtures. Runs nothing. */
 #include "site.h"
+#include "vector.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#define VECTOR_BP 3u
-#define VECTOR_PF 14u
+static bool is_arm(uint32_t isa)
+{
+	return isa == CM_ISA_A64 || isa == CM_ISA_T32 || isa == CM_ISA_A32;
+}
 
 static uint64_t slot_start(uint32_t index)
 {
@@ -38,6 +41,8 @@ void site_place(struct site *s, const struct image_site *kind, uint32_t index, u
 		.value_old = r->value_old,
 		.value_new = r->value_new,
 		.length = r->length,
+		.isa = (uint16_t)r->isa,
+		.lead = is_arm(r->isa) ? (uint16_t)r->site_offset : 0,
 	};
 	memcpy(s->placed.old_bytes, r->old_bytes, CM_MAX_SITE_LEN);
 	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
@@ -94,7 +99,7 @@ enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t 
 		return FORM_OLD;
 	if (matches(p->new_bytes, p->length, d, (uint32_t)offset, bytes, length))
 		return FORM_NEW;
-	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_INT3)
+	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_BREAKPOINT)
 		return FORM_BREAKPOINT;
 	return FORM_TORN;
 }
@@ -106,9 +111,9 @@ const char *site_form_name(enum site_form form)
 	return names[form];
 }
 
-static bool undefined(const uint8_t *bytes, uint32_t size, struct insn insn)
+static bool undefined(struct insn insn)
 {
-	return !insn.length || (size >= 2 && !memcmp(bytes, "\x0f\x0b", 2));
+	return !insn.length || insn.class == INSN_UNDEFINED;
 }
 
 /* Can (mix) fault at (offset)? At its first undefined instruction, or at a later one it reaches. */
@@ -120,7 +125,7 @@ static bool faults_at(const struct site *s, struct insn_decoder *d, const uint8_
 	while (at < length) {
 		struct insn i = insn_decode(d, mix + at, length - at, s->placed.text + at);
 
-		if (undefined(mix + at, length - at, i))
+		if (undefined(i))
 			return at == offset;
 		if (at && at == offset)
 			return true;
@@ -157,10 +162,12 @@ static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t
 	if (insn_direct_target(d, mix, s->placed.length, text, &target)) {
 		if (ev->kind == CM_EVENT_OUTCOME)
 			return target == ev->pad;
-		return target == ev->ip || (ev->vector == VECTOR_BP && target + 1 == ev->ip);
+		return target == vector_trap_address(s->placed.isa, ev->vector, ev->ip) ||
+		       target == ev->ip;
 	}
 	if (ev->kind == CM_EVENT_OUTCOME)
-		return first.length == s->placed.length && value_of(s, mix) == ev->value;
+		return !is_arm(s->placed.isa) && first.length == s->placed.length &&
+		       value_of(s, mix) == ev->value;
 	return faults_at(s, d, mix, ev->ip - text);
 }
 
@@ -284,11 +291,26 @@ static void judge_outcome(const struct judge *j, struct violation *v)
 	}
 }
 
+/* x86's have a number that everybody knows. */
+static void name_exception(uint32_t isa, const struct cm_event *ev, const char *where, char *buf,
+			   size_t size)
+{
+	const char *name = is_arm(isa) ? vector_name(isa, ev->vector) : NULL;
+
+	if (name)
+		snprintf(buf, size, "raised an exception, %s, at %s", name, where);
+	else
+		snprintf(buf, size, "raised exception %llu at %s", (unsigned long long)ev->vector,
+			 where);
+}
+
 static void judge_trap(const struct judge *j, struct violation *v)
 {
 	const struct cm_event *ev = j->ev;
+	uint32_t isa = j->sites[0].placed.isa;
+	uint64_t at = vector_trap_address(isa, ev->vector, ev->ip);
 	const struct site *hit =
-		ev->vector == VECTOR_BP ? site_at(j->sites, j->nsites, ev->ip - 1) : NULL;
+		vector_is_breakpoint(isa, ev->vector) ? site_at(j->sites, j->nsites, at) : NULL;
 	struct site_mixture mix;
 	char where[64], what[128];
 
@@ -296,18 +318,18 @@ static void judge_trap(const struct judge *j, struct violation *v)
 		v->kind = VIOLATION_UNHANDLED_TRAP;
 		snprintf(v->text, sizeof(v->text),
 			 "the breakpoint of site%u%s was hit and nobody claimed it", hit->index,
-			 ev->ip - 1 == hit->placed.text ? "" : "'s bypass");
+			 at == hit->placed.text ? "" : "'s bypass");
 		return;
 	}
 	site_name_address(j->sites, j->nsites, j->img, ev->ip, where, sizeof(where));
-	snprintf(what, sizeof(what), "raised exception %llu at %s", (unsigned long long)ev->vector,
-		 where);
+	name_exception(isa, ev, where, what, sizeof(what));
 	for (uint32_t i = 0; ev->kind == CM_EVENT_TRAP && i < j->nsites; i++)
 		if (mixture_of(j, &j->sites[i], &mix)) {
 			torn(j, &mix, what, v);
 			return;
 		}
-	v->kind = ev->kind == CM_EVENT_TRAP && ev->vector == VECTOR_PF && ev->address == ev->ip ?
+	v->kind = ev->kind == CM_EVENT_TRAP && vector_is_fault(isa, ev->vector) &&
+				  ev->address == ev->ip ?
 			  VIOLATION_WRONG_TARGET :
 			  VIOLATION_CRASH;
 	snprintf(v->text, sizeof(v->text), "%s %s, error code %#llx, address %#llx",

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "isa.h"
 #include "report.h"
 
 #define LANES	     4u
@@ -54,15 +55,21 @@ static void print_site(const struct trace *t, struct machine *m, uint32_t index)
 	print_form(t, m, &s.placed, FORM_NEW, s.placed.new_bytes);
 }
 
-static void print_fetch(const struct trace *t, const struct fetch_config *f)
+static void print_fetch(const struct trace *t, const struct fetch_config *f, enum cm_isa isa)
 {
 	char model[32];
 
+	report_fetch(f, model, sizeof(model));
+	if (isa_is_arm(isa)) {
+		fprintf(t->out, "fetch    %s; exception entry %s, exception return %s\n", model,
+			f->delivery_syncs ? "synchronises" : "does not synchronise",
+			f->return_lax ? "does not" : "synchronises");
+		return;
+	}
 	fprintf(t->out,
 		"fetch    %s; delivery of an event %s, MFENCE %s, "
 		"own stores through the alias %s at once\n",
-		report_fetch(f, model, sizeof(model)),
-		f->delivery_syncs ? "synchronises" : "does not synchronise",
+		model, f->delivery_syncs ? "synchronises" : "does not synchronise",
 		f->mfence_syncs ? "serialises" : "does not serialise",
 		f->own_alias_visible ? "are fetched" : "are not fetched");
 }
@@ -92,7 +99,7 @@ void trace_begin(struct trace *t, struct machine *m)
 		return;
 	fprintf(t->out, "protocol %s%s%s\n", s->protocol_name, summary ? ": " : "",
 		summary ? summary : "");
-	print_fetch(t, &s->fetch);
+	print_fetch(t, &s->fetch, s->isa);
 	print_roles(t, s);
 	for (uint32_t i = 0; i < s->nsites; i++)
 		print_site(t, m, i);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "trace_internal.h"
+#include "vector.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -65,37 +66,44 @@ static void name_place(struct trace_maker *k)
 /* What the vCPU did: an instruction, or what was done to it. */
 static void name_deed(struct trace_maker *k)
 {
-	static const char *const deeds[] = {
-		[ACTION_LATCH] = "(fetch)",
-		[ACTION_NMI] = "(NMI)",
-		[ACTION_IPI] = "(IPI)",
-		[ACTION_RAISE] = "(IPI raised)",
-		[ACTION_ONLINE] = "(comes online)",
-	};
+	uint32_t isa = k->m->image->abi.isa;
 	const struct step_report *r = k->r;
 
-	assert(r->action.kind < COUNT(deeds));
-	if (r->action.kind == ACTION_STEP)
-		insn_text(&k->m->decoder, r->bytes, r->length, r->pc, k->l->deed,
+	switch (r->action.kind) {
+	case ACTION_STEP:
+		insn_text(machine_decoder(k->m, r->isa), r->bytes, r->length, r->pc, k->l->deed,
 			  sizeof(k->l->deed));
-	else
-		snprintf(k->l->deed, sizeof(k->l->deed), "%s", deeds[r->action.kind]);
+		break;
+	case ACTION_LATCH:
+		snprintf(k->l->deed, sizeof(k->l->deed), "(fetch)");
+		break;
+	case ACTION_NMI:
+		snprintf(k->l->deed, sizeof(k->l->deed), "(%s)", vector_nmi_name(isa));
+		break;
+	case ACTION_IPI:
+		snprintf(k->l->deed, sizeof(k->l->deed), "(%s)", vector_ipi_name(isa));
+		break;
+	case ACTION_RAISE:
+		snprintf(k->l->deed, sizeof(k->l->deed), "(%s raised)", vector_ipi_name(isa));
+		break;
+	default:
+		snprintf(k->l->deed, sizeof(k->l->deed), "(comes online)");
+	}
 }
 
 const char *trace_disassemble(struct machine *m, const struct cm_site *p, const uint8_t *bytes,
 			      char *buf, size_t size)
 {
+	struct insn_decoder *d = machine_decoder(m, p->isa);
 	uint32_t at = 0;
 	size_t used = 0;
 	char text[64];
 
 	*buf = '\0';
 	while (at < p->length && used < size) {
-		struct insn insn =
-			insn_decode(&m->decoder, bytes + at, p->length - at, p->text + at);
+		struct insn insn = insn_decode(d, bytes + at, p->length - at, p->text + at);
 
-		insn_text(&m->decoder, bytes + at, p->length - at, p->text + at, text,
-			  sizeof(text));
+		insn_text(d, bytes + at, p->length - at, p->text + at, text, sizeof(text));
 		used += (size_t)snprintf(buf + used, size - used, "%s%s", at ? "; " : "", text);
 		at += insn.length ? insn.length : p->length;
 	}
@@ -177,7 +185,8 @@ static void copy_memory(struct trace_maker *k)
 		*b = (struct trace_bytes){ .site = i, .length = p->length };
 		memcpy(b->bytes, fetch_window(f, fetch_now(f)) + fetch_offset(f, p->text),
 		       p->length);
-		b->form = site_form(&k->m->site[i], &k->m->decoder, p->text, b->bytes, p->length);
+		b->form = site_form(&k->m->site[i], machine_decoder(k->m, p->isa), p->text,
+				    b->bytes, p->length);
 		letter_bytes(b, p);
 	}
 }

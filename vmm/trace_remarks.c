@@ -8,8 +8,7 @@
 
 #include "report.h"
 #include "trace_internal.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "vector.h"
 
 /* Bytes of a site, in the tone of what they are. */
 static void add_bytes(struct trace_maker *k, enum site_form form, const uint8_t *bytes,
@@ -30,7 +29,8 @@ static void add_version(struct trace_maker *k, const struct site *s, uint64_t ad
 		fetch_window(&k->m->fetch, version) + fetch_offset(&k->m->fetch, address);
 	uint32_t length = s->placed.length;
 
-	add_bytes(k, site_form(s, &k->m->decoder, address, bytes, length), bytes, length);
+	add_bytes(k, site_form(s, machine_decoder(k->m, s->placed.isa), address, bytes, length),
+		  bytes, length);
 }
 
 /* Has the newest store changed the (length) bytes at (address)? */
@@ -120,7 +120,8 @@ static const char *age_of(const struct trace_maker *k, const struct trace_fetch 
 	new = !memcmp(bytes, p->new_bytes + at + from, end - from);
 	if (old || new)
 		return old && new ? "old and new alike" : old ? "old" : "new";
-	if (!from && site_form(x->site, &k->m->decoder, k->r->pc, bytes, end) == FORM_BREAKPOINT)
+	if (!from && site_form(x->site, machine_decoder(k->m, k->r->isa), k->r->pc, bytes, end) ==
+			     FORM_BREAKPOINT)
 		return "breakpoint";
 	return "a mixture in memory";
 }
@@ -169,7 +170,8 @@ static void say_fetch(struct trace_maker *k)
 	}
 	add_bytes(k, r->form, r->bytes, x.length);
 	if (r->form == FORM_TORN) {
-		insn_text(&k->m->decoder, r->bytes, x.length, r->pc, text, sizeof(text));
+		insn_text(machine_decoder(k->m, r->isa), r->bytes, x.length, r->pc, text,
+			  sizeof(text));
 		trace_add(k, TONE_PLAIN, " = %s", text);
 	}
 }
@@ -178,27 +180,13 @@ static void say_fetch(struct trace_maker *k)
 
 static void say_delivery(struct trace_maker *k)
 {
-	static const char *const exceptions[] = {
-		[0] = "#DE",
-		[1] = "#DB",
-		[2] = "NMI",
-		[3] = "#BP",
-		[6] = "#UD",
-		[8] = "#DF",
-		[11] = "#NP",
-		[12] = "#SS",
-		[13] = "#GP",
-		[14] = "#PF",
-		[17] = "#AC",
-		[18] = "#MC",
-		[CM_VECTOR_IPI] = "IPI",
-	};
-	const char *name = k->r->vector < COUNT(exceptions) ? exceptions[k->r->vector] : NULL;
+	const char *name = vector_name(k->m->image->abi.isa, k->r->vector);
 	const char *synchronises =
 		k->m->scenario->fetch.delivery_syncs ? ", which synchronises" : "";
 
 	if (k->r->nmi_after)
-		trace_remark(k, "latched NMI delivered%s", synchronises);
+		trace_remark(k, "latched %s delivered%s", vector_nmi_name(k->m->image->abi.isa),
+			     synchronises);
 	else if (name)
 		trace_remark(k, "%s delivered%s", name, synchronises);
 	else
@@ -213,9 +201,10 @@ static void say_event(struct trace_maker *k)
 	if (k->r->delivered)
 		say_delivery(k);
 	else if (k->r->action.kind == ACTION_NMI && c->nmi_latched)
-		trace_remark(k, "NMI latched (masked)");
+		trace_remark(k, "%s latched (masked)", vector_nmi_name(k->m->image->abi.isa));
 	if (k->r->action.kind == ACTION_RAISE)
-		trace_remark(k, "an IPI that no vCPU sent is pending");
+		trace_remark(k, "an %s that no vCPU sent is pending",
+			     vector_ipi_name(k->m->image->abi.isa));
 	if (k->r->action.kind == ACTION_LATCH)
 		trace_remark(k, "fetches a chunk ahead, as of store %u: %u latched",
 			     fetch_now(&k->m->fetch), latched->nchunks);
@@ -230,7 +219,9 @@ static void say_door(struct trace_maker *k)
 		break;
 	case CM_DOOR_IPI:
 		trace_remark(k, "sends %s to vCPU",
-			     k->r->ipi_vector == CM_VECTOR_NMI ? "NMI" : "IPI");
+			     k->r->ipi_vector == CM_VECTOR_NMI ?
+				     vector_nmi_name(k->m->image->abi.isa) :
+				     vector_ipi_name(k->m->image->abi.isa));
 		for (uint32_t i = 0; i < CM_MAX_VCPUS; i++) {
 			if (!(k->r->ipi_mask & 1u << i))
 				continue;
@@ -252,7 +243,7 @@ static void say_door(struct trace_maker *k)
 	}
 }
 
-/* In sc, asc and desc every fetch is of the newest anyway. */
+/* In sc, asc and desc every fetch is of the newest anyway; in arm it depends on more. */
 static void say_synchronised(struct trace_maker *k)
 {
 	const struct fetch *f = &k->m->fetch;

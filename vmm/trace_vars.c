@@ -191,7 +191,7 @@ static uint32_t store_width(struct machine *m, const struct step_report *r)
 
 	if (!r->executed || !r->length)
 		return 0;
-	a = insn_access(&m->decoder, r->bytes, r->length, r->pc);
+	a = insn_access(machine_decoder(m, r->isa), r->bytes, r->length, r->pc);
 	return a.reach == REACH_MEMORY && a.write && a.size <= WIDTH_MAX &&
 			       !(a.size & (a.size - 1u)) ?
 		       a.size :

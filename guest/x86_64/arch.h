@@ -48,6 +48,140 @@ bool cm_emulation_of(const uint8_t *bytes, uint32_t length, struct cm_emulation 
  */
 bool cm_emulate(const struct cm_emulation *e, uint64_t ip, struct cm_frame *f);
 
+/* What trap.c asks of a frame: whose exception it is, and how to go on. */
+static inline bool cm_is_user_call(const struct cm_frame *f, const uint8_t *user_call)
+{
+	return f->vector == 6 && f->ip == (uint64_t)user_call;
+}
+
+static inline uint64_t cm_user_call_function(const struct cm_frame *f)
+{
+	return f->di;
+}
+
+static inline uint64_t cm_user_call_argument(const struct cm_frame *f)
+{
+	return f->si;
+}
+
+static inline void cm_user_call_return(struct cm_frame *f)
+{
+	f->ip += 2;
+}
+
+static inline bool cm_is_patch_trap(const struct cm_frame *f)
+{
+	return f->vector == 3 || f->vector == 6;
+}
+
+static inline uint64_t cm_outcome_value(const struct cm_frame *f)
+{
+	return f->ax;
+}
+
+static inline uint64_t cm_outcome_pad(const struct cm_frame *f)
+{
+	return f->dx;
+}
+
+static inline uint64_t cm_fault_address(const struct cm_frame *f)
+{
+	uint64_t address = 0;
+
+	if (f->vector == 14)
+		__asm__ volatile("movq %%cr2, %0" : "=r"(address));
+	return address;
+}
+
+/* Go on at (ip) in the kernel, interrupts on. */
+static inline void cm_frame_to_kernel(struct cm_frame *f, uint64_t ip, uint64_t sp)
+{
+	f->ip = ip;
+	f->cs = CM_CS_KERNEL;
+	f->ss = CM_SS_KERNEL;
+	f->sp = sp;
+	f->flags = CM_FLAGS_IF | 2;
+}
+
+/* Go on where cm_execute() takes what a trap has ended, with (value). */
+static inline void cm_frame_recover(struct cm_frame *f, uint64_t ip, uint64_t sp, uint64_t value)
+{
+	f->ip = ip;
+	f->sp = sp;
+	f->ax = value;
+	f->dx = 0;
+}
+
+static inline bool cm_old_is_breakpoint(const struct cm_site *site)
+{
+	return site->old_bytes[0] == CM_INT3;
+}
+
+static inline uint32_t cm_chunk(const struct cm_site *site)
+{
+	(void)site;
+	return 1;
+}
+
+/* What cm_execute() is called with. */
+static inline uint64_t cm_entry(const struct cm_site *site)
+{
+	return site->text;
+}
+
+/* One store of exactly this width, aligned or not. */
+static inline void cm_store16(uint64_t address, uint16_t value)
+{
+	__asm__ volatile("movw %1, (%0)" ::"r"(address), "r"(value) : "memory");
+}
+
+static inline void cm_store32(uint64_t address, uint32_t value)
+{
+	__asm__ volatile("movl %1, (%0)" ::"r"(address), "r"(value) : "memory");
+}
+
+static inline void cm_store64(uint64_t address, uint64_t value)
+{
+	__asm__ volatile("movq %1, (%0)" ::"r"(address), "r"(value) : "memory");
+}
+
+/*
+ * Locked read-modify-write of a 32-bit variable; the value before. A full
+ * memory barrier, but not serialising.
+ */
+static inline uint32_t cm_cmpxchg32(uint32_t *variable, uint32_t from, uint32_t to)
+{
+	__atomic_compare_exchange_n(variable, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return from;
+}
+
+static inline uint32_t cm_fetch_and32(uint32_t *variable, uint32_t mask)
+{
+	return __atomic_fetch_and(variable, mask, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t cm_fetch_or32(uint32_t *variable, uint32_t mask)
+{
+	return __atomic_fetch_or(variable, mask, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
+{
+	return __atomic_fetch_add(variable, value, __ATOMIC_SEQ_CST);
+}
+
+/* Compare and exchange a byte of a site: (from) becomes (to). Locked; whether it was (from). */
+struct cm_poke;
+bool cm_text8_cmpxchg(const struct cm_poke *poke, uint32_t offset, uint8_t from, uint8_t to);
+
+/* Caches of instructions follow stores by themselves (SDM vol 3, 12.6). */
+static inline void cm_flush(const struct cm_poke *poke, uint32_t offset, uint32_t length)
+{
+	(void)poke;
+	(void)offset;
+	(void)length;
+}
+
 static inline struct cm_cpu *cm_this_cpu(void)
 {
 	struct cm_cpu *cpu;
@@ -141,6 +275,15 @@ static inline uint64_t cm_cycles(void)
 	uint32_t low, high;
 
 	__asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high)::"memory");
+	return (uint64_t)high << 32 | low;
+}
+
+/* The time stamp counter, whose rate the host knows. Not ordered with what surrounds it. */
+static inline uint64_t cm_ticks(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
 	return (uint64_t)high << 32 | low;
 }
 

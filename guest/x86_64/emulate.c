@@ -108,3 +108,9 @@ bool cm_emulate(const struct cm_emulation *e, uint64_t ip, struct cm_frame *f)
 		return false;
 	}
 }
+
+bool cm_text8_cmpxchg(const struct cm_poke *poke, uint32_t offset, uint8_t from, uint8_t to)
+{
+	return __atomic_compare_exchange_n((uint8_t *)(poke->site->alias + offset), &from, to,
+					   false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}

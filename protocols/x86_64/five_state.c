@@ -95,7 +95,7 @@ static CM_ROUTINE void five_state_patch(const struct cm_poke *poke, uint32_t cou
 	five_state_poke = poke[0];
 	five_state_old_head = cm_text8(&poke[0], 0);
 	while (!five_state_install(poke, count))
-		;
+		cm_retry();
 	for (uint32_t i = 0; i < count; i++) {
 		CM_STEP("five_state.tail");
 		cm_poke_tail(&poke[i]);

@@ -87,7 +87,7 @@ Test(image, names_addresses)
 		{ CONTROL + 1, "control+0x1" },
 		{ CONTROL + sizeof(struct cm_control), "0x100031f8" },
 		{ RODATA + offsetof(struct rodata, site), "cm_site_nop5" },
-		{ RODATA + offsetof(struct rodata, site) + 1, "0x10002079" },
+		{ RODATA + offsetof(struct rodata, site) + 1, "0x10002089" },
 		{ CM_TEXT_BASE, "0x20000000" },
 		{ 0, "0x0" },
 		{ UINT64_MAX, "0xffffffffffffffff" },

@@ -19,9 +19,10 @@
 #define CONTROL	  DATA
 #define CPUS	  (DATA + 0x400)
 #define COUNTS	  (DATA + 0x1000)
-#define GHOST_END (DATA + 0x6000)
-#define STACKS	  (DATA + 0x6000)
-#define DATA_SIZE (0x6000u + CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE)
+#define PATCHES	  (DATA + 0x5600)
+#define GHOST_END (DATA + 0x8000)
+#define STACKS	  (DATA + 0x8000)
+#define DATA_SIZE (0x8000u + CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE)
 
 /* Its symbols, in the order of the symbol table. */
 enum {

@@ -267,6 +267,25 @@ Test(report, document_stepped)
 	json_decref(o);
 }
 
+/* Of sample_free(): retries 1 and 3 in the two patches begun, 2 ms and 6 ms at 1 MHz. */
+static void assert_timed(json_t *o)
+{
+	json_t *patches = json_object_get(o, "patches"), *injector = json_object_get(o, "injector");
+	json_t *retries = json_object_get(patches, "retries");
+	json_t *seconds = json_object_get(patches, "seconds");
+
+	cr_expect_eq(integer_at(patches, "begun"), 2);
+	cr_expect_eq(integer_at(patches, "completed"), 1);
+	cr_expect_eq(json_real_value(json_object_get(retries, "mean")), 2);
+	cr_expect_eq(json_real_value(json_object_get(retries, "p50")), 1);
+	cr_expect_eq(json_real_value(json_object_get(retries, "max")), 3);
+	cr_expect_float_eq(json_real_value(json_object_get(seconds, "mean")), 4e-3, 1e-9);
+	cr_expect_float_eq(json_real_value(json_object_get(seconds, "p99")), 6e-3, 2e-4);
+	cr_expect(json_is_false(json_object_get(injector, "own_processor")));
+	cr_expect_eq(integer_at(injector, "shares_with_vcpu"), 1);
+	cr_expect(is_null(json_object_get(injector, "lateness_seconds"), "p50"), "it sent none");
+}
+
 Test(report, document_free)
 {
 	struct result r;
@@ -285,6 +304,8 @@ Test(report, document_free)
 	cr_expect_eq(json_array_size(json_object_get(budgets, "nmi_vcpus")), 2);
 	cr_expect_eq(json_array_size(json_object_get(budgets, "ipi_vcpus")), 0);
 	cr_expect(is_null(json_object_get(o, "bounds"), "iterations"));
+	cr_expect_str_eq(string_at(budgets, "distribution"), "periodic");
+	assert_timed(o);
 	json_decref(o);
 	r.observation.cpu[1].guest.executions = r.observation.cpu[3].guest.executions = 1;
 	o = sample_parse(report_document(&r));

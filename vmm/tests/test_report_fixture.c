@@ -135,6 +135,13 @@ void sample_free(struct result *r)
 	r->observation.total[VIOLATION_TORN] = 12;
 	r->observation.cpu[1].guest.executions = 3000000;
 	r->observation.cpu[3].guest.executions = 400000;
+	r->observation.tick_rate = 1e6;
+	r->observation.injector = (struct injector_record){ .used = true, .shared_with = 1 };
+	for (uint64_t i = 1; i < 4; i += 2) {
+		cm_histogram_add(&r->observation.patches.retries, i);
+		cm_histogram_add(&r->observation.patches.ticks, 2000 * i);
+	}
+	r->observation.patches.after_stop = 1;
 	r->verdict = VERDICT_TORN;
 	strcpy(r->reason, "12 torn of 3400000 executions");
 }

@@ -207,6 +207,68 @@ Test(run_free, a_rendezvous_works_at_full_speed)
 	scenario_fini(&t.scenario);
 }
 
+/* What the guest has timed fits into the time there was. */
+static void expect_timed(const struct free_test *t)
+{
+	const struct cm_patches *p = &t->o.patches;
+
+	cr_expect_eq(p->ticks.count, t->o.cpu[0].guest.pokes);
+	cr_expect_eq(p->retries.count, p->ticks.count);
+	cr_expect_eq(p->retries.sum, p->all_retries);
+	cr_expect_leq(p->after_stop, 1);
+	cr_expect_leq(p->ticks.max, p->ticks.sum);
+	if (t->o.tick_rate > 0)
+		cr_expect_leq((double)p->ticks.sum / t->o.tick_rate, 1.1 * t->o.seconds + 0.1);
+}
+
+/* A hot executor cancels the roll-back again and again; led forward it never has to. */
+Test(run_free, retries_are_counted_where_the_routine_starts_over)
+{
+	static const char *const names[] = { "five_state_fenced", "five_state_forward" };
+
+	for (int i = 0; i < 2; i++) {
+		struct free_test t;
+		char json[400];
+
+		snprintf(
+			json, sizeof(json),
+			"'protocol': '%s', 'method': 'free', 'executors': {'cpl': 3},"
+			"'sites': [{'site': 'nop5_jmp5', 'at': 'in-line'}], 'free': {'seconds': 1}",
+			names[i]);
+		run(&t, json);
+		cr_expect_gt(t.o.patches.ticks.count, 0);
+		cr_expect_gt(t.o.patches.ticks.max, 0);
+		cr_expect(i ? !t.o.patches.all_retries : t.o.patches.all_retries > 0, "%s: %d",
+			  names[i], (int)t.o.patches.all_retries);
+		expect_timed(&t);
+		expect_sums(&t);
+		scenario_fini(&t.scenario);
+	}
+}
+
+/* The schedule is absolute: who comes late sends late, and every event has its lateness. */
+Test(run_free, the_injector_says_how_late_it_was)
+{
+	struct free_test t;
+
+	run(&t, FREE "'free': {'seconds': 0.3, 'nmi_rate': 2000, 'nmi_vcpus': [1],"
+		     "'distribution': 'poisson'}");
+	cr_expect(t.o.injector.used);
+	cr_expect_eq(t.o.injector.lateness_ns.count, t.o.cpu[1].nmis_sent);
+	cr_expect_gt(t.o.injector.lateness_ns.max, 0);
+	cr_expect(t.o.cpu[1].nmis_requested > 400 && t.o.cpu[1].nmis_requested < 900, "%d",
+		  (int)t.o.cpu[1].nmis_requested);
+	if (!t.o.injector.own_processor)
+		cr_expect_eq(t.o.injector.shared_with, 1);
+	expect_timed(&t);
+	expect_sums(&t);
+	scenario_fini(&t.scenario);
+	run(&t, FREE "'free': {'seconds': 0.05}");
+	cr_expect(!t.o.injector.used);
+	cr_expect_eq(t.o.injector.lateness_ns.count, 0);
+	scenario_fini(&t.scenario);
+}
+
 static void interrupt_in(double seconds)
 {
 	struct sigevent raise_sigint = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGINT };

@@ -26,8 +26,9 @@ static struct image_symbol symbols[] = {
 };
 static struct image_protocol protocols[] = { { .name = "int3" }, { .name = "naive" } };
 static struct image_site sites[] = {
-	{ .name = "nop1_int3", .record = { .length = 1, .image_size = 32 } },
-	{ .name = "nop5_jmp5", .record = { .length = 5, .image_size = 64, .site_offset = 16 } },
+	{ .name = "nop1_int3", .record = { .isa = CM_ISA_X86_64, .length = 1, .image_size = 32 } },
+	{ .name = "nop5_jmp5",
+	  .record = { .isa = CM_ISA_X86_64, .length = 5, .image_size = 64, .site_offset = 16 } },
 };
 
 const struct image example_image = {

@@ -165,11 +165,13 @@ static void build_mailbox(struct vm *vm, uint32_t id)
 
 void x86_load_image(struct vm *vm)
 {
-	static const uint8_t zeros[PAGE];
+	const struct image *img = vm->image;
 
-	for (size_t at = 0; at < vm->image->memory_size; at += PAGE)
-		if (memcmp(vm->image->memory + at, zeros, PAGE))
-			memcpy(vm->host.image + at, vm->image->memory + at, PAGE);
+	for (size_t i = 0; i < img->nsegments; i++) {
+		size_t at = img->segments[i].address - CM_IMAGE_BASE;
+
+		memcpy(vm->host.image + at, img->memory + at, img->segments[i].filled);
+	}
 }
 
 void x86_build_tables(struct vm *vm)

@@ -68,6 +68,18 @@ uint32_t vcpu_cpl(const struct vcpu *v)
 	return v->sregs->cs.selector & 3;
 }
 
+enum cm_isa vcpu_isa(const struct vcpu *v)
+{
+	(void)v;
+	return CM_ISA_X86_64;
+}
+
+/* RIP, CS, RFLAGS, RSP, SS (SDM vol 3, 6.14.3). */
+uint32_t arch_return_frame(void)
+{
+	return 40;
+}
+
 uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
 {
 	const struct kvm_regs *r = v->regs;

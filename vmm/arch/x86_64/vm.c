@@ -291,9 +291,33 @@ const struct quirks *vm_quirks(const struct vm *vm)
 	return &vm->quirks;
 }
 
+/* Instruction caches follow (SDM vol 3, 12.6). */
+void vm_text_changed(struct vm *vm, uint32_t vcpu, uint32_t offset, uint32_t length)
+{
+	(void)vm;
+	(void)vcpu;
+	(void)offset;
+	(void)length;
+}
+
+const char *arch_name(void)
+{
+	return "x86_64";
+}
+
 bool vm_x2apic(const struct vm *vm)
 {
 	return vm->x2apic;
+}
+
+/* KVM_GET_TSC_KHZ (KVM API, 4.56), of a vCPU: with TSC scaling it is not the host's. */
+double vm_tick_rate(struct vm *vm)
+{
+	int khz = 0;
+
+	if (kvm_ioctl(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0, &khz) || khz <= 0)
+		return 0;
+	return khz * 1e3;
 }
 
 bool vm_boot(struct vm *vm, struct err *e)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * t32/arch.h - what guest/executor.c needs when it is built for T32 at EL0.
+ * The kernel is A64: nothing here takes a trap or sends anything.
+ */
+#ifndef CM_T32_ARCH_H
+#define CM_T32_ARCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/abi.h"
+
+struct cm_frame;
+struct cm_poke;
+
+#define CM_ISA CM_ISA_T32
+
+static inline uint64_t cm_entry(const struct cm_site *site)
+{
+	return site->text - site->lead;
+}
+
+/* Not from here: the whole of a T32 executor is its loop. */
+struct cm_cpu *cm_this_cpu(void);
+
+#endif

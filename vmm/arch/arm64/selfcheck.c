@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * selfcheck.c - finds out what this host's KVM and core can do by stepping
+ * over a few known instructions of the guest. What it finds is in struct
+ * quirks; the workarounds are in run.c. Never looks at the core's name.
+ */
+#include "arm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+#define COUNT_MANY 100001u
+#define COUNT_FEW  1u
+
+/* KVM's module cannot change while it is open: found once a process. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool known;
+static struct quirks found;
+
+static uint64_t symbol(const struct vm *vm, const char *name)
+{
+	const struct image_symbol *s = image_symbol(vm->image, name);
+
+	return s ? s->address : 0;
+}
+
+static void at(struct vcpu *v, const struct vcpu_state *ready, uint64_t pc, uint64_t pstate)
+{
+	vcpu_load(v, ready);
+	arm_set(v, ARM_PC, pc);
+	arm_set(v, ARM_PSTATE, pstate);
+}
+
+/* One raw single step: no workaround applied. */
+static bool raw_step(struct vcpu *v, struct err *e)
+{
+	bool kicked;
+
+	return arm_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e) &&
+	       arm_enter(v, &kicked, e);
+}
+
+static bool check_step(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
+{
+	uint64_t pc = v->vm->image->abi.selfcheck;
+
+	at(v, ready, pc, ARM_BOOT);
+	for (int i = 1; i <= 2; i++) {
+		if (!raw_step(v, e))
+			return false;
+		if (v->run->exit_reason != KVM_EXIT_DEBUG ||
+		    arm_get(v, ARM_PC) != pc + 4 * (uint64_t)i)
+			return err_set(e, ERR_UNSUPPORTED,
+				       "this KVM does not single-step at EL1: method 'stepped' "
+				       "cannot work here");
+	}
+	return true;
+}
+
+/* Architecture says that all of them do; seen is seen. */
+static bool check_breakpoint(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			     struct err *e)
+{
+	at(v, ready, symbol(v->vm, "cm_selfcheck_brk"), ARM_BOOT);
+	if (!raw_step(v, e))
+		return false;
+	q->breakpoint_to_host = arm_debug_class(v) != 0x32;
+	return true;
+}
+
+/* KVM refuses the state where the core has no AArch32 at EL0. */
+static bool check_aarch32(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			  struct err *e)
+{
+	uint64_t pc = symbol(v->vm, "cm_selfcheck_el0_t32");
+	struct err refused;
+
+	at(v, ready, pc, ARM_T32_EL0);
+	if (!arm_load_registers(v, &refused)) {
+		q->no_aarch32_el0 = refused.code == ERR_UNSUPPORTED;
+		v->registers->dirty = 0;
+		v->registers->valid = 0;
+		return q->no_aarch32_el0 || err_set(e, refused.code, "%s", refused.text);
+	}
+	for (uint64_t next = pc + 2; next <= pc + 6; next += 4) { /* NOP, NOP.W */
+		if (!raw_step(v, e))
+			return false;
+		if (arm_get(v, ARM_PC) != next || vcpu_isa(v) != CM_ISA_T32)
+			return err_set(e, ERR_UNSUPPORTED,
+				       "a step of T32 at EL0 is not exact here");
+	}
+	return true;
+}
+
+/* Not needed for exactness, only for speed: what does not work here is not used. */
+static bool check_run_to(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q)
+{
+	uint64_t pc = v->vm->image->abi.selfcheck, stop = pc + 4;
+	struct vcpu_exit x;
+
+	at(v, ready, pc, ARM_BOOT);
+	q->no_run_to = !vcpu_run_to(v, &stop, 1, &x, NULL) || x.kind != EXIT_STEPPED ||
+		       arm_get(v, ARM_PC) != stop;
+	return true;
+}
+
+static double count_ns(struct vcpu *v, const struct vcpu_state *ready, uint64_t iterations,
+		       struct err *e)
+{
+	struct vcpu_exit x;
+	double start;
+
+	at(v, ready, symbol(v->vm, "cm_selfcheck_count"), ARM_BOOT);
+	arm_set(v, ARM_X0, iterations);
+	start = clock_now();
+	if (!vcpu_run(v, &x, e))
+		return -1;
+	return (clock_now() - start) * 1e9;
+}
+
+static bool measure(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q, struct err *e)
+{
+	double few = count_ns(v, ready, COUNT_FEW, e), many = count_ns(v, ready, COUNT_MANY, e);
+
+	if (few < 0 || many < 0)
+		return false;
+	q->cpl0_ns = many > few ? (many - few) / (2.0 * (COUNT_MANY - COUNT_FEW)) : 0;
+	return true;
+}
+
+static bool delivered(const struct vcpu_exit *x, uint32_t vector, uint64_t pc)
+{
+	return x->kind == EXIT_DELIVERED && x->vector == vector && x->pushed_ip == pc;
+}
+
+/* With the quirks in force, what the machine relies on must be exact. */
+static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
+{
+	uint64_t pc = v->vm->image->abi.selfcheck;
+	uint64_t brk = symbol(v->vm, "cm_selfcheck_brk"), udf = symbol(v->vm, "cm_selfcheck_udf");
+	uint64_t t32 = symbol(v->vm, "cm_selfcheck_el0_t32");
+	struct vcpu_exit x;
+
+	for (int el0 = 0; el0 <= 1; el0++) {
+		uint64_t state = el0 ? 0 : ARM_BOOT;
+
+		at(v, ready, pc, state);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (x.kind != EXIT_STEPPED || vcpu_pc(v) != pc + 4)
+			return err_set(e, ERR_UNSUPPORTED, "a step at EL%d is not exact here",
+				       !el0);
+		at(v, ready, brk, state);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (!delivered(&x, 0x3c, brk))
+			return err_set(e, ERR_UNSUPPORTED, "BRK at EL%d is not exact here", !el0);
+		at(v, ready, udf, state);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (!delivered(&x, 0, udf))
+			return err_set(e, ERR_UNSUPPORTED, "UDF at EL%d is not exact here", !el0);
+		at(v, ready, pc, state);
+		if (!vcpu_deliver(v, EVENT_NMI, &x, e))
+			return false;
+		if (!delivered(&x, CM_VECTOR_NMI, pc))
+			return err_set(e, ERR_UNSUPPORTED, "a FIQ at EL%d lands elsewhere here",
+				       !el0);
+	}
+	if (v->vm->quirks.no_aarch32_el0)
+		return true;
+	at(v, ready, t32 + 6, ARM_T32_EL0);
+	if (!vcpu_step(v, &x, e))
+		return false;
+	return delivered(&x, 0x38, t32 + 6) ||
+	       err_set(e, ERR_UNSUPPORTED, "BKPT in T32 is not exact here");
+}
+
+static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
+{
+	struct quirks *q = &v->vm->quirks;
+
+	return check_step(v, ready, e) && check_breakpoint(v, ready, q, e) &&
+	       check_aarch32(v, ready, q, e) && check_run_to(v, ready, q) &&
+	       measure(v, ready, q, e) && confirm(v, ready, e);
+}
+
+/* Uses vCPU 0 and the guest's memory, and puts both back as they were. */
+static bool find_once(struct vm *vm, struct err *e)
+{
+	static const char *const names[] = { "cm_selfcheck_brk", "cm_selfcheck_udf",
+					     "cm_selfcheck_count", "cm_selfcheck_el0_t32" };
+	struct vcpu *v = &vm->vcpu[0];
+	struct vcpu_state ready;
+	uint8_t *memory;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!symbol(vm, names[i]))
+			return err_set(e, ERR_INPUT, "%s: no symbol %s", vm->image->path, names[i]);
+	memory = malloc(vm->host.image_size);
+	if (!memory)
+		return err_set(e, ERR_HOST, "out of memory");
+	memcpy(memory, vm->host.image, vm->host.image_size);
+	vcpu_save(v, &ready);
+	known = find(v, &ready, e);
+	vcpu_load(v, &ready);
+	memcpy(vm->host.image, memory, vm->host.image_size);
+	free(memory);
+	found = vm->quirks;
+	return known;
+}
+
+bool arm_selfcheck(struct vm *vm, struct err *e)
+{
+	bool ok = true;
+
+	pthread_mutex_lock(&lock);
+	if (known)
+		vm->quirks = found;
+	else
+		ok = find_once(vm, e);
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
+#define IN_FORCE(member)                                \
+	static bool member##_on(const struct quirks *q) \
+	{                                               \
+		return q->member;                       \
+	}
+IN_FORCE(breakpoint_to_host)
+IN_FORCE(no_aarch32_el0)
+IN_FORCE(no_run_to)
+
+const struct quirk_info *arch_quirks(void)
+{
+	static const struct quirk_info table[] = {
+		{ "breakpoint-entered", breakpoint_to_host_on, "one step over BRK at EL1",
+		  "debugging sends BKPT and BRK to the host: crossmod enters the guest's vector" },
+		{ "no-aarch32-el0", no_aarch32_el0_on, "KVM_SET_ONE_REG of a T32 state at EL0",
+		  "scenarios with T32 sites are unsupported" },
+		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at EL1",
+		  "explore steps through every instruction, and is several times slower" },
+		{ 0 },
+	};
+
+	return table;
+}

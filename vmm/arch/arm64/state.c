@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * state.c - a vCPU's registers, of which KVM gives and takes one at a time
+ * (KVM_GET_ONE_REG, some 4 us each), as plain data.
+ */
+#include "arm.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(ARM_REGISTERS * sizeof(uint64_t) <= VCPU_STATE_MAX, "VCPU_STATE_MAX is too small");
+
+#define CORE(member) \
+	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(member))
+
+static uint64_t id_of(enum arm_register r)
+{
+	switch (r) {
+	case ARM_SP_EL0:
+		return CORE(regs.sp);
+	case ARM_PC:
+		return CORE(regs.pc);
+	case ARM_PSTATE:
+		return CORE(regs.pstate);
+	case ARM_SP_EL1:
+		return CORE(sp_el1);
+	case ARM_ELR:
+		return CORE(elr_el1);
+	case ARM_SPSR:
+		return CORE(spsr[0]);
+	case ARM_ESR:
+		return ARM64_SYS_REG(3, 0, 5, 2, 0);
+	case ARM_FAR:
+		return ARM64_SYS_REG(3, 0, 6, 0, 0);
+	default:
+		return CORE(regs.regs[0]) + 2 * (uint64_t)r; /* in words */
+	}
+}
+
+/* The trap flag we step with is no part of the guest's state. */
+static uint64_t without_step(enum arm_register r, uint64_t value)
+{
+	return r == ARM_PSTATE || r == ARM_SPSR ? value & ~ARM_PSTATE_SS : value;
+}
+
+uint64_t arm_get(const struct vcpu *v, enum arm_register r)
+{
+	struct arm_registers *regs = v->registers;
+
+	if (!(regs->valid & 1ull << r)) {
+		struct kvm_one_reg reg = { .id = id_of(r), .addr = (uintptr_t)&regs->value[r] };
+		int errnum = kvm_try(v->fd, KVM_GET_ONE_REG, &reg);
+
+		/* A register every arm64 KVM has, of a vCPU that is there. */
+		assert(!errnum);
+		(void)errnum;
+		regs->value[r] = without_step(r, regs->value[r]);
+		regs->valid |= 1ull << r;
+	}
+	return regs->value[r];
+}
+
+void arm_set(struct vcpu *v, enum arm_register r, uint64_t value)
+{
+	struct arm_registers *regs = v->registers;
+
+	if (regs->valid & 1ull << r && regs->value[r] == value)
+		return;
+	regs->value[r] = value;
+	regs->valid |= 1ull << r;
+	regs->dirty |= 1ull << r;
+}
+
+/* PSTATE first: KVM checks that the core has the state, and AArch32 uses what X registers alias. */
+bool arm_load_registers(struct vcpu *v, struct err *e)
+{
+	struct arm_registers *regs = v->registers;
+
+	for (int i = -1; i < ARM_REGISTERS && regs->dirty; i++) {
+		enum arm_register r = i < 0 ? ARM_PSTATE : (enum arm_register)i;
+		struct kvm_one_reg reg = { .id = id_of(r), .addr = (uintptr_t)&regs->value[r] };
+		int errnum;
+
+		if (!(regs->dirty & 1ull << r))
+			continue;
+		errnum = kvm_try(v->fd, KVM_SET_ONE_REG, &reg);
+		if (errnum && r == ARM_PSTATE)
+			return err_set(e, ERR_UNSUPPORTED,
+				       "this core cannot be in the state %#llx: it has no AArch32 "
+				       "at EL0",
+				       (unsigned long long)regs->value[r]);
+		if (errnum)
+			return err_sys(e, errnum, "KVM_SET_ONE_REG (%#llx)",
+				       (unsigned long long)reg.id);
+		regs->dirty &= ~(1ull << r);
+	}
+	return true;
+}
+
+void arm_forget_registers(struct vcpu *v)
+{
+	v->registers->valid = 0;
+}
+
+/* Is the kernel between an exception's entry and the saving of what it left, or before its return? */
+static bool in_exception(const struct vcpu *v)
+{
+	const struct image_symbol *common = image_symbol(v->vm->image, "cm_vector_common");
+	uint64_t pc = arm_get(v, ARM_PC), vectors = v->vm->image->abi.vectors;
+
+	return pc - vectors < 16 * CM_VECTOR_ARM_STRIDE ||
+	       (common && pc - common->address < common->size);
+}
+
+/* The way to EL0 sets them before its ERET, too. */
+static bool leaves_for_el0(const struct vcpu *v)
+{
+	uint64_t pc = arm_get(v, ARM_PC);
+	static const char *const names[] = { "cm_eret_a64", "cm_eret_t32" };
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct image_symbol *s = image_symbol(v->vm->image, names[i]);
+
+		if (s && pc - s->address < s->size)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Two equal states must be equal bytes: what an exception left in ELR_EL1,
+ * SPSR_EL1, ESR_EL1 and FAR_EL1 is dead once the kernel has saved it.
+ */
+void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
+{
+	uint64_t *value = (uint64_t *)(void *)s->bytes;
+	bool live = in_exception(v) || leaves_for_el0(v);
+
+	s->size = ARM_REGISTERS * sizeof(*value);
+	for (int r = 0; r < ARM_REGISTERS; r++)
+		value[r] = r >= ARM_ELR && !live ? 0 : arm_get(v, (enum arm_register)r);
+}
+
+void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
+{
+	const uint64_t *value = (const uint64_t *)(const void *)s->bytes;
+
+	assert(s->size == ARM_REGISTERS * sizeof(*value));
+	for (int r = 0; r < ARM_REGISTERS; r++)
+		arm_set(v, (enum arm_register)r, value[r]);
+}
+
+void vcpu_kick(struct vcpu *v, bool on)
+{
+	v->run->immediate_exit = on;
+}
+
+uint64_t vcpu_pc(const struct vcpu *v)
+{
+	return arm_get(v, ARM_PC);
+}
+
+void vcpu_set_pc(struct vcpu *v, uint64_t pc)
+{
+	arm_set(v, ARM_PC, pc);
+}
+
+/* The guest's kernel uses SP_EL1 only. In AArch32 R13 is X13 (DDI 0487, D1.20.1). */
+uint64_t vcpu_sp(const struct vcpu *v)
+{
+	uint64_t pstate = arm_get(v, ARM_PSTATE);
+
+	if (pstate & ARM_PSTATE_M32)
+		return (uint32_t)arm_get(v, (enum arm_register)13);
+	return arm_get(v, pstate & ARM_PSTATE_EL1 ? ARM_SP_EL1 : ARM_SP_EL0);
+}
+
+uint32_t vcpu_cpl(const struct vcpu *v)
+{
+	return arm_get(v, ARM_PSTATE) & ARM_PSTATE_EL1 ? 0 : 3;
+}
+
+enum cm_isa vcpu_isa(const struct vcpu *v)
+{
+	uint64_t pstate = arm_get(v, ARM_PSTATE);
+
+	if (!(pstate & ARM_PSTATE_M32))
+		return CM_ISA_A64;
+	return pstate & ARM_PSTATE_T ? CM_ISA_T32 : CM_ISA_A32;
+}
+
+uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
+{
+	bool narrow = arm_get(v, ARM_PSTATE) & ARM_PSTATE_M32;
+
+	assert(number < (narrow ? 16u : 32u));
+	if (narrow && number == 15)
+		return arm_get(v, ARM_PC);
+	if (narrow)
+		return (uint32_t)arm_get(v, (enum arm_register)number);
+	return number == 31 ? vcpu_sp(v) : arm_get(v, (enum arm_register)number);
+}
+
+uint64_t vcpu_segment_base(const struct vcpu *v)
+{
+	(void)v;
+	return 0;
+}
+
+uint64_t vcpu_counter(const struct vcpu *v)
+{
+	(void)v;
+	return 0;
+}
+
+uint32_t arch_return_frame(void)
+{
+	return 0; /* an exception pushes nothing */
+}
+
+const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)
+{
+	snprintf(buf, size, "x0=%#llx x1=%#llx x2=%#llx sp=%#llx pc=%#llx pstate=%#llx elr=%#llx",
+		 (unsigned long long)arm_get(v, ARM_X0),
+		 (unsigned long long)arm_get(v, (enum arm_register)1),
+		 (unsigned long long)arm_get(v, (enum arm_register)2),
+		 (unsigned long long)vcpu_sp(v), (unsigned long long)arm_get(v, ARM_PC),
+		 (unsigned long long)arm_get(v, ARM_PSTATE),
+		 (unsigned long long)arm_get(v, ARM_ELR));
+	return buf;
+}

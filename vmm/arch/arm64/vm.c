@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * vm.c - KVM objects and their memory: created once, torn down once. How a
+ * vCPU runs is run.c's business.
+ *
+ * There is no interrupt controller: IRQ and FIQ are a vCPU's two lines, driven
+ * by KVM_IRQ_LINE (api.rst 4.25), so that a snapshot of it is none to take.
+ */
+#include "arm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Every capability the backend relies on; without a required one it cannot work. */
+static const struct {
+	const char *name;
+	unsigned int number;
+	bool required;
+	const char *use;
+} capabilities[] = {
+	{ "KVM_CAP_USER_MEMORY", KVM_CAP_USER_MEMORY, true, "guest memory" },
+	{ "KVM_CAP_ONE_REG", KVM_CAP_ONE_REG, true, "registers" },
+	{ "KVM_CAP_SET_GUEST_DEBUG", KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping" },
+	{ "KVM_CAP_IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog" },
+	{ "KVM_CAP_ARM_EL1_32BIT", KVM_CAP_ARM_EL1_32BIT, false,
+	  "an AArch32 kernel: not built yet" },
+	{ "KVM_CAP_ARM_USER_IRQ", KVM_CAP_ARM_USER_IRQ, false, "nothing: FIQ and IRQ are lines" },
+	{ "KVM_CAP_NR_VCPUS", KVM_CAP_NR_VCPUS, false, "recommended vCPUs" },
+	{ "KVM_CAP_MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, "most vCPUs" },
+};
+#define NCAPABILITIES (sizeof(capabilities) / sizeof(capabilities[0]))
+
+struct slot {
+	uint64_t gpa;
+	size_t size;
+	uint8_t **host;
+};
+
+/* One mapping for everything, one memslot a piece. */
+static bool create_memory(struct vm *vm, struct err *e)
+{
+	size_t views = vm->vcpus * (size_t)CM_TEXT_SIZE;
+	uint8_t *view = NULL;
+	struct slot slots[] = {
+		{ ARM_GPA_SYSTEM, ARM_SYSTEM_SIZE, &vm->system },
+		{ CM_IMAGE_BASE, vm->image->memory_size, &vm->host.image },
+		{ CM_TEXT_BASE, CM_TEXT_SIZE, &vm->host.text },
+		{ ARM_GPA_VIEWS, views, &view },
+	};
+	uint8_t *at;
+
+	vm->memory_size = ARM_SYSTEM_SIZE + vm->image->memory_size + CM_TEXT_SIZE + views;
+	at = mmap(NULL, vm->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		  0);
+	if (at == MAP_FAILED)
+		return err_set(e, ERR_HOST, "no memory for the guest (%zu KiB)",
+			       vm->memory_size / 1024);
+	vm->memory = at;
+	for (uint32_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
+		struct kvm_userspace_memory_region region = {
+			.slot = i,
+			.guest_phys_addr = slots[i].gpa,
+			.memory_size = slots[i].size,
+			.userspace_addr = (uintptr_t)at,
+		};
+
+		*slots[i].host = at;
+		at += slots[i].size;
+		if (!kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, e))
+			return false;
+	}
+	vm->host.image_size = vm->image->memory_size;
+	for (uint32_t i = 0; i < vm->vcpus; i++)
+		vm->host.view[i] = view + i * (size_t)CM_TEXT_SIZE;
+	return true;
+}
+
+static bool create_vcpu(struct vm *vm, uint32_t id, struct err *e)
+{
+	struct vcpu *v = &vm->vcpu[id];
+	struct kvm_vcpu_init init;
+	int size;
+
+	v->vm = vm;
+	v->id = id;
+	v->registers = calloc(1, sizeof(*v->registers));
+	if (!v->registers)
+		return err_set(e, ERR_HOST, "out of memory");
+	if (!kvm_call_result(vm->fd, KVM_CREATE_VCPU, id, &v->fd, e) ||
+	    !kvm_call_result(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0, &size, e))
+		return false;
+	v->run_size = (size_t)size;
+	v->run = mmap(NULL, v->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED) {
+		v->run = NULL;
+		return err_set(e, ERR_HOST, "cannot map vCPU %u's kvm_run", v->id);
+	}
+	return kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e) &&
+	       kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) && arm_first_state(v, e);
+}
+
+static bool has_required(const struct vm *vm, struct err *e)
+{
+	for (size_t i = 0; i < NCAPABILITIES; i++)
+		if (capabilities[i].required &&
+		    kvm_capability(vm->kvm, capabilities[i].number) <= 0)
+			return err_set(e, ERR_UNSUPPORTED, "this KVM has no %s, needed for %s",
+				       capabilities[i].name, capabilities[i].use);
+	return true;
+}
+
+static bool create(struct vm *vm, struct err *e)
+{
+	if (vm->kind == VM_FREE)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "method 'free' is not built for arm64 yet: it needs an interrupt "
+			       "controller in the kernel");
+	if (!kvm_open(&vm->kvm, e) || !has_required(vm, e) ||
+	    !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e) || !create_memory(vm, e))
+		return false;
+	arm_build_tables(vm);
+	for (uint32_t i = 0; i < vm->vcpus; i++)
+		if (!create_vcpu(vm, i, e))
+			return false;
+	return true;
+}
+
+struct vm *vm_new(const struct image *image, enum vm_kind kind, uint32_t vcpus, struct err *e)
+{
+	struct vm *vm;
+
+	if (image->abi.isa != CM_ISA_A64) {
+		err_set(e, ERR_UNSUPPORTED, "%s is not an A64 image; this host runs no other",
+			image->path);
+		return NULL;
+	}
+	vm = calloc(1, sizeof(*vm));
+	if (!vm) {
+		err_set(e, ERR_HOST, "out of memory");
+		return NULL;
+	}
+	vm->image = image;
+	vm->kind = kind;
+	vm->vcpus = vcpus;
+	vm->kvm = vm->fd = -1;
+	for (uint32_t i = 0; i < CM_MAX_VCPUS; i++)
+		vm->vcpu[i].fd = -1;
+	if (create(vm, e))
+		return vm;
+	vm_free(vm);
+	return NULL;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	for (uint32_t i = 0; i < vm->vcpus; i++) {
+		struct vcpu *v = &vm->vcpu[i];
+
+		if (v->run)
+			munmap(v->run, v->run_size);
+		if (v->fd >= 0)
+			close(v->fd);
+		free(v->registers);
+	}
+	if (vm->fd >= 0)
+		close(vm->fd);
+	if (vm->kvm >= 0)
+		close(vm->kvm);
+	if (vm->memory)
+		munmap(vm->memory, vm->memory_size);
+	free(vm);
+}
+
+struct vm_memory *vm_memory(struct vm *vm)
+{
+	return &vm->host;
+}
+
+struct vcpu *vm_vcpu(struct vm *vm, uint32_t id)
+{
+	return &vm->vcpu[id];
+}
+
+const struct quirks *vm_quirks(const struct vm *vm)
+{
+	return &vm->quirks;
+}
+
+bool vm_x2apic(const struct vm *vm)
+{
+	(void)vm;
+	return false;
+}
+
+const char *arch_name(void)
+{
+	return "arm64";
+}
+
+/*
+ * Stores by this process reach the guest's instruction fetches as any CPU's
+ * stores do, after clean and invalidate; entering the guest then synchronises.
+ * An instruction cache that is not physically indexed would keep the line of
+ * the guest's address: such cores (Cortex-A35, A53 and A55 say VIPT) have not
+ * been tried.
+ */
+void vm_text_changed(struct vm *vm, uint32_t vcpu, uint32_t offset, uint32_t length)
+{
+	char *start = (char *)vm->host.view[vcpu] + offset;
+
+	__builtin___clear_cache(start, start + length);
+}
+
+bool vm_boot(struct vm *vm, struct err *e)
+{
+	for (uint32_t i = 0; i < vm->vcpus; i++) {
+		struct vcpu_exit x;
+
+		if (!vcpu_run(&vm->vcpu[i], &x, e))
+			return err_prefix(e, "booting: ");
+		if (x.kind != EXIT_DOOR || x.door != CM_DOOR_READY)
+			return err_set(e, ERR_HOST, "vCPU %u did not boot: it stands at %#llx%s%s",
+				       i, (unsigned long long)vcpu_pc(&vm->vcpu[i]),
+				       *x.text ? ": " : "", x.text);
+	}
+	return arm_selfcheck(vm, e);
+}
+
+bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e)
+{
+	(void)vm;
+	(void)vcpu;
+	(void)kind;
+	return err_set(e, ERR_UNSUPPORTED, "method 'free' is not built for arm64 yet");
+}
+
+size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e)
+{
+	size_t n = 0;
+	int fd;
+
+	if (!kvm_open(&fd, e))
+		return 0;
+	for (; n < max && n < NCAPABILITIES; n++)
+		list[n] = (struct arch_capability){
+			.name = capabilities[n].name,
+			.value = kvm_capability(fd, capabilities[n].number),
+			.required = capabilities[n].required,
+			.use = capabilities[n].use,
+		};
+	close(fd);
+	return n;
+}

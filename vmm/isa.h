@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* isa.h - the instruction sets by name. Owns nothing else about them. */
+#ifndef CROSSMOD_ISA_H
+#define CROSSMOD_ISA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest/abi.h"
+
+/* "x86_64", "a64", "t32" or "a32", in the order of enum cm_isa; "?" for another value. */
+#define ISA_NAMES 4u
+extern const char *const isa_names[ISA_NAMES];
+const char *isa_name(uint32_t isa);
+
+/* One of the three of Arm? */
+bool isa_is_arm(uint32_t isa);
+
+/* Bytes a fetch takes at once unless something else is said: byte, word, halfword. */
+uint32_t isa_chunk(uint32_t isa);
+
+#endif

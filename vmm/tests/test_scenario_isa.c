@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* test_scenario_isa.c - the instruction set of a scenario, and what depends on it. */
+#include "test_scenario_fixture.h"
+
+#include "isa.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+static struct image_site sites[] = {
+	{ .name = "nop5_jmp5", .record = { .isa = CM_ISA_X86_64, .length = 5 } },
+	{ .name = "bl_bl", .record = { .isa = CM_ISA_T32, .length = 4 } },
+	{ .name = "nop_b", .record = { .isa = CM_ISA_A64, .length = 4 } },
+};
+
+#define SCENARIO(site, rest)                                                               \
+	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"" site "\"}, " \
+	"{\"site\": \"" site "\"}], \"method\": \"explore\", \"expect\": \"safe\"" rest "}"
+
+/* The example's image with sites of three kinds; NULL when there is none to ask. */
+static bool parse(struct scenario *s, const char *path, const char *text, bool with_image,
+		  struct err *e)
+{
+	struct image img = example_image;
+
+	img.sites = sites;
+	img.nsites = sizeof(sites) / sizeof(sites[0]);
+	return scenario_parse(s, path, text, strlen(text), with_image ? &img : NULL, e);
+}
+
+static const struct {
+	const char *path, *text;
+	bool image;
+	enum cm_isa isa;
+	uint32_t chunk;
+	bool delivery_syncs;
+} accepted[] = {
+	{ "t.json", SCENARIO("nop5_jmp5", ""), true, CM_ISA_X86_64, 1, false },
+	{ "t.json", SCENARIO("bl_bl", ""), true, CM_ISA_T32, 2, true },
+	{ "t.json", SCENARIO("nop_b", ""), true, CM_ISA_A64, 4, true },
+	{ "scenarios/arm/naive/t.json", SCENARIO("nop_b", ""), true, CM_ISA_A64, 4, true },
+	{ "scenarios/arm/naive/t.json", SCENARIO("x", ""), false, CM_ISA_T32, 2, true },
+	{ "scenarios/arm64/naive/t.json", SCENARIO("x", ""), false, CM_ISA_A64, 4, true },
+	{ "scenarios/x86_64/naive/t.json", SCENARIO("x", ""), false, CM_ISA_X86_64, 1, false },
+	{ "t.json", SCENARIO("x", ", \"isa\": \"a32\""), false, CM_ISA_A32, 4, true },
+	{ "t.json", SCENARIO("bl_bl", ", \"isa\": \"t32\""), true, CM_ISA_T32, 2, true },
+	{ "t.json", SCENARIO("bl_bl", ", \"fetch\": {\"model\": \"arm\", \"chunk\": \"word\"}"),
+	  true, CM_ISA_T32, 4, true },
+	{ "t.json", SCENARIO("bl_bl", ", \"fetch\": {\"delivery_syncs\": false}"), true, CM_ISA_T32,
+	  2, false },
+};
+
+Test(scenario_isa, is_said_or_that_of_the_sites_or_of_the_directory)
+{
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		struct scenario s;
+		struct err e = { 0 };
+
+		cr_assert(parse(&s, accepted[i].path, accepted[i].text, accepted[i].image, &e),
+			  "%zu: %s", i, e.text);
+		cr_expect_eq(s.isa, accepted[i].isa, "%zu: %s", i, isa_name(s.isa));
+		cr_expect_eq(s.fetch.chunk, accepted[i].chunk, "%zu: %u", i, s.fetch.chunk);
+		cr_expect_eq(s.fetch.delivery_syncs, accepted[i].delivery_syncs, "%zu", i);
+		scenario_fini(&s);
+	}
+}
+
+Test(scenario_isa, model_arm_and_its_knobs)
+{
+	struct scenario s;
+	struct err e = { 0 };
+
+	cr_assert(parse(&s, "t.json",
+			SCENARIO("nop_b", ", \"fetch\": {\"model\": \"arm\", \"dline\": 128, "
+					  "\"iline\": 32, \"return_syncs\": false}"),
+			true, &e),
+		  "%s", e.text);
+	cr_expect_eq(s.fetch.model, FETCH_ARM);
+	cr_expect_eq(s.fetch.dline, 128);
+	cr_expect_eq(s.fetch.iline, 32);
+	cr_expect(s.fetch.return_lax && s.fetch.delivery_syncs);
+	scenario_fini(&s);
+	cr_assert(parse(&s, "t.json", SCENARIO("nop_b", ""), true, &e));
+	cr_expect_not(s.fetch.return_lax);
+	scenario_fini(&s);
+}
+
+static const struct {
+	const char *text, *error;
+} refused[] = {
+	{ SCENARIO("nop5_jmp5", ", \"fetch\": {\"model\": \"arm\"}"),
+	  "t.json: $.fetch.model: model 'arm' is of Arm processors; this scenario is for x86_64" },
+	{ SCENARIO("nop5_jmp5", ", \"fetch\": {\"return_syncs\": true}"),
+	  "t.json: $.fetch.return_syncs: a knob of Arm processors; this scenario is for x86_64" },
+	{ SCENARIO("bl_bl", ", \"fetch\": {\"mfence_syncs\": true}"),
+	  "t.json: $.fetch.mfence_syncs: a knob of x86 processors; this scenario is for t32" },
+	{ SCENARIO("nop_b", ", \"fetch\": {\"own_alias_visible\": true}"),
+	  "t.json: $.fetch.own_alias_visible: a knob of x86 processors; this scenario is for a64" },
+	{ SCENARIO("nop_b", ", \"fetch\": {\"dline\": 64}"),
+	  "t.json: $.fetch.dline: only in model 'arm'; this is 'sc'" },
+	{ SCENARIO("nop_b", ", \"fetch\": {\"model\": \"arm\", \"iline\": 48}"),
+	  "t.json: $.fetch.iline: expected a power of 2, found 48" },
+	{ SCENARIO("nop_b", ", \"fetch\": {\"model\": \"arm\", \"iline\": 8}"),
+	  "t.json: $.fetch.iline: 8 is out of range: 16 to 2048" },
+	{ SCENARIO("nop_b", ", \"isa\": \"t32\""),
+	  "t.json: $.sites[0].site: 'nop_b' is a site of a64, and the scenario is one of t32" },
+	{ SCENARIO("nop_b", ", \"isa\": \"mips\""),
+	  "t.json: $.isa: 'mips' is none of x86_64, a64, t32, a32" },
+	{ "{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"bl_bl\"}, "
+	  "{\"site\": \"nop_b\"}], \"method\": \"explore\", \"expect\": \"safe\"}",
+	  "t.json: $.sites[1].site: 'nop_b' is a site of a64, and the first is one of t32" },
+};
+
+Test(scenario_isa, what_does_not_fit_is_said)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct scenario s;
+		struct err e = { 0 };
+
+		cr_assert_not(parse(&s, "t.json", refused[i].text, true, &e), "%zu", i);
+		cr_expect_eq(e.code, ERR_INPUT);
+		cr_expect_str_eq(e.text, refused[i].error, "%s, not %s", e.text, refused[i].error);
+	}
+}
+
+Test(scenario_isa, names)
+{
+	cr_expect_str_eq(isa_name(CM_ISA_X86_64), "x86_64");
+	cr_expect_str_eq(isa_name(CM_ISA_A32), "a32");
+	cr_expect_str_eq(isa_name(0), "?");
+	cr_expect_str_eq(isa_name(5), "?");
+	cr_expect_not(isa_is_arm(CM_ISA_X86_64));
+	cr_expect(isa_is_arm(CM_ISA_A64) && isa_is_arm(CM_ISA_T32) && isa_is_arm(CM_ISA_A32));
+}
