@@ -10,6 +10,8 @@
 #include "cores.h"
 #include "survey_lab.h"
 
+#define TRIES 20
+
 struct surveyed {
 	struct survey_lab *lab;
 	struct survey_cell cell;
@@ -61,8 +63,10 @@ static bool run_side(struct surveyed *s, enum survey_side side, double amount,
 	struct survey_counts *c = &s->cell.side[side];
 
 	*c = (struct survey_counts){ 0 };
-	if (!survey_lab_slice(s->lab, &s->cell, side, amount, e))
-		return false;
+	/* Again where a busy host never let it run. */
+	for (int i = 0; i < TRIES && !c->watched; i++)
+		if (!survey_lab_slice(s->lab, &s->cell, side, amount, e))
+			return false;
 	if (*s->cell.unsupported[side])
 		return err_set(e, ERR_UNSUPPORTED, "%s", s->cell.unsupported[side]);
 	if (!c->watched || c->seconds <= 0)
