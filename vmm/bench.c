@@ -345,11 +345,14 @@ static void measure(const struct bench_measure *m, const struct bench_env *env, 
 size_t bench_sized(const struct image *image, const char *self, uint32_t runs, uint32_t divisor,
 		   struct bench_figure *figures, struct err *e)
 {
-	static const struct bench_measure *const all[] = {
-		&steps_measure,		&bench_free_run,	   &bench_nmi,
-		&start_measure,		&bench_explore_efficiency, &bench_parallel_speedup,
-		&bench_reduction_factor
-	};
+	static const struct bench_measure *const all[] = { &steps_measure,
+							   &bench_free_run,
+							   &bench_nmi,
+							   &start_measure,
+							   &bench_explore_efficiency,
+							   &bench_parallel_speedup,
+							   &bench_reduction_factor,
+							   &bench_survey };
 	struct bench_env env = { .image = image, .self = self };
 	struct arch_capability capability;
 	size_t n = 0;

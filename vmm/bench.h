@@ -16,7 +16,7 @@
 
 /* One figure: ours against the raw operation, in (unit), medians of paired runs. */
 struct bench_figure {
-	const char *name; /* step_efficiency, free_run_ratio, nmi_ratio, startup_ratio */
+	const char *name; /* step_efficiency, free_run_ratio, ... */
 	const char *what; /* one line: what is divided by what */
 	const char *unit; /* "1/s", "ms" */
 	double ours;
@@ -29,7 +29,7 @@ struct bench_figure {
 	char unsupported[160]; /* why there is no figure; "" = there is */
 };
 
-#define BENCH_MAX 8u
+#define BENCH_MAX 12u
 
 /*
  * Measure everything, pairs interleaved. (self) is the program's own path,

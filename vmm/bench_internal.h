@@ -44,6 +44,7 @@ struct bench_measure {
 
 extern const struct bench_measure bench_free_run;
 extern const struct bench_measure bench_nmi;
+extern const struct bench_measure bench_survey;
 extern const struct bench_measure bench_explore_efficiency;
 extern const struct bench_measure bench_parallel_speedup;
 extern const struct bench_measure bench_reduction_factor;

@@ -33,7 +33,6 @@ static bool choose(const struct options *o, struct survey_choice *c, uint64_t *s
 		return err_set(e, ERR_INPUT, "'%s': survey takes files with --compare only",
 			       o->file[0]);
 	survey_choose_all(c);
-	*seconds = SECONDS;
 	if (o->seconds && (!cmd_parse_number(o->seconds, SECONDS_MAX, seconds) || !*seconds))
 		return err_set(e, ERR_INPUT, "--seconds %s: must be a number of seconds, 1 to %u",
 			       o->seconds, SECONDS_MAX);
@@ -108,7 +107,7 @@ int cmd_survey(const struct options *o)
 	struct image img = { 0 };
 	struct host host = { 0 };
 	struct err e = { 0 };
-	uint64_t seconds;
+	uint64_t seconds = SECONDS;
 	bool ok;
 
 	if (o->compare)

@@ -15,9 +15,11 @@
 #define PANEL_ROOM 52u /* title, and ticks below */
 #define HEAD	   64u /* title and legend */
 #define FOOT	   46u
+/* Ways to store, pauses and privilege levels. */
+#define ROWS_MAX   ((2 * SURVEY_WIDTHS - 1) * SURVEY_PAUSES * 2)
 #define GAP	   2u /* columns between the line's offsets and the page's */
 #define LEFT	   0.20
-#define RIGHT	   0.90
+#define RIGHT	   0.88
 
 static uint32_t column_of(uint32_t offset)
 {
@@ -45,6 +47,7 @@ static uint32_t rows_of(const struct survey *s, enum survey_kind kind,
 			continue;
 		while (k < n && !same_row(row[k], c))
 			k++;
+		assert(k < ROWS_MAX);
 		if (k == n)
 			row[n++] = c;
 	}
@@ -102,19 +105,19 @@ static void put_panel(FILE *out, const struct survey *s, enum survey_kind kind,
 		      double top, bool first, bool last)
 {
 	static const char *const states[] = { "none", "few", "torn" };
-	uint32_t columns = SURVEY_IN_LINE + GAP + SURVEY_STRADDLES;
+	uint32_t columns = SURVEY_IN_LINE + GAP + SURVEY_STRADDLES, panel = kind;
 
 	for (int i = 0; i < 3; i++)
-		put_data(out, s, states[i], kind, row, rows, states[i][0]);
+		put_data(out, s, states[i], panel, row, rows, states[i][0]);
 	fprintf(out, "set lmargin at screen %g\nset rmargin at screen %g\n", LEFT, RIGHT);
 	fprintf(out, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", bottom, top);
 	fprintf(out, "set title 'what changes: %s (%s)' offset 0,-0.6 font ',12'\n",
 		survey_kind_name(kind), survey_kind_site(kind));
 	put_row_names(out, row, rows);
 	fprintf(out, "set yrange [%g:-0.5]\nset xrange [-0.5:%g]\n", rows - 0.5, columns - 0.5);
-	fprintf(out, last ? "set xlabel 'offset of the instruction in its 64-byte line (bytes);  "
-			    "-4 to -1: from the end of a page'\n" :
-			    "unset xlabel\n");
+	fprintf(out,
+		last ? "set xlabel 'where the instruction begins: bytes from the start of its 64-byte line;  -4 to -1: bytes from the end of a page'\n" :
+		       "unset xlabel\n");
 	fprintf(out, first ? "set key at screen %g,%g right top horizontal\n" : "unset key\n",
 		RIGHT, 0.985);
 	fprintf(out,
@@ -122,7 +125,7 @@ static void put_panel(FILE *out, const struct survey *s, enum survey_kind kind,
 		"'none seen', $few%u using 1:2:(0.5):(0.5) with boxxyerror fs solid fc rgb '#b0b0b0' "
 		"title 'too few transitions', $torn%u using 1:2:(0.5):(0.5):3 with boxxyerror fs "
 		"solid fc palette notitle\n",
-		kind, kind, kind);
+		panel, panel, panel);
 	if (first)
 		fprintf(out, "unset colorbox\n");
 }
@@ -134,7 +137,7 @@ static void put_head(FILE *out, const struct survey *s, uint32_t height)
 		     "'#5b0016')\n");
 	fprintf(out, "set colorbox user origin %g,%g size 0.014,%g\n", RIGHT + 0.015,
 		(double)FOOT / height, 1 - (double)(HEAD + FOOT) / height);
-	fprintf(out, "set cblabel 'torn executions per million (ppm)' offset 1,0\n");
+	fprintf(out, "set cblabel 'torn executions per million (ppm)' offset 0.5,0\n");
 	fprintf(out, "set cbtics ('0.1' 0.1, '1' 1, '10' 10, '100' 100, '1 000' 1e3, '10 000' 1e4, "
 		     "'100 000' 1e5, '1 000 000' 1e6)\n");
 	fprintf(out,
@@ -150,7 +153,7 @@ static void put_head(FILE *out, const struct survey *s, uint32_t height)
 
 char *report_survey_script(const struct survey *s, uint32_t *width, uint32_t *height)
 {
-	const struct survey_cell **row[SURVEY_KINDS];
+	const struct survey_cell *row[SURVEY_KINDS][ROWS_MAX];
 	uint32_t rows[SURVEY_KINDS], at = HEAD;
 	char *text = NULL;
 	size_t size;
@@ -161,8 +164,6 @@ char *report_survey_script(const struct survey *s, uint32_t *width, uint32_t *he
 	*width = WIDTH;
 	*height = HEAD + FOOT;
 	for (int kind = 0; kind < SURVEY_KINDS; kind++) {
-		row[kind] = calloc(s->ncells + 1, sizeof(**row));
-		assert(row[kind]);
 		rows[kind] = rows_of(s, (enum survey_kind)kind, row[kind]);
 		if (!rows[kind])
 			continue;
@@ -179,7 +180,6 @@ char *report_survey_script(const struct survey *s, uint32_t *width, uint32_t *he
 				  1 - (double)bottom / *height, 1 - (double)top / *height,
 				  kind == first, kind == last);
 		at = rows[kind] ? bottom + PANEL_ROOM / 2 : at;
-		free(row[kind]);
 	}
 	fprintf(out, "unset multiplot\n");
 	if (fclose(out))

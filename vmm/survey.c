@@ -167,7 +167,7 @@ uint32_t survey_stores(const struct site *site, const uint8_t *text, uint32_t wi
 uint32_t survey_cell_stores(const struct survey *s, const struct survey_cell *c, bool *aligned)
 {
 	static const uint8_t text[CM_TEXT_SIZE]; /* what is around the site does not matter */
-	struct cm_survey_store store[CM_SURVEY_STORES];
+	struct cm_survey_store store[CM_SURVEY_STORES] = { 0 };
 	struct site site;
 	uint32_t n;
 
@@ -262,15 +262,38 @@ static bool visit(struct survey *s, struct clock *k, struct survey_cell *c, enum
 	return true;
 }
 
+/*
+ * A step through the cells that comes by each once, and after any part of a
+ * round has been everywhere: the golden section of their number, or near it.
+ */
+static size_t stride(size_t cells)
+{
+	size_t step = (size_t)((double)cells * 0.618) | 1;
+
+	for (;; step++) {
+		size_t a = cells, b = step;
+
+		while (b) {
+			size_t rest = a % b;
+
+			a = b;
+			b = rest;
+		}
+		if (a == 1)
+			return step;
+	}
+}
+
 static bool visit_all(struct survey *s, struct clock *k, struct err *e)
 {
+	size_t at = 0, step = stride(s->ncells);
 	bool control_first = s->rounds_done % 2;
 
-	for (size_t i = 0; i < s->ncells && !s->interrupted; i++) {
+	for (size_t i = 0; i < s->ncells && !s->interrupted; i++, at = (at + step) % s->ncells) {
 		enum survey_side first = control_first ? SURVEY_CONTROL : SURVEY_GUEST;
 		enum survey_side second = control_first ? SURVEY_GUEST : SURVEY_CONTROL;
 
-		if (!visit(s, k, &s->cell[i], first, e) || !visit(s, k, &s->cell[i], second, e))
+		if (!visit(s, k, &s->cell[at], first, e) || !visit(s, k, &s->cell[at], second, e))
 			return false;
 		control_first = !control_first;
 		s->interrupted = k->r->stopped(k->r->lab);

@@ -132,7 +132,12 @@ static bool take_pause(struct survey_choice *c, const char *item)
 	uint32_t pause;
 	char *end;
 
-	if (!number(item, &end, SURVEY_PAUSE_MAX, &pause) || *end || c->npauses == SURVEY_PAUSES)
+	if (!number(item, &end, SURVEY_PAUSE_MAX, &pause) || *end)
+		return false;
+	for (uint32_t i = 0; i < c->npauses; i++)
+		if (c->pause[i] == pause)
+			return true;
+	if (c->npauses == SURVEY_PAUSES)
 		return false;
 	c->pause[c->npauses++] = pause;
 	return true;

@@ -17,9 +17,9 @@
 
 #define SHORTER 50u
 
-static const char *const names[] = { "step_efficiency", "free_run_ratio",     "nmi_ratio",
-				     "startup_ratio",	"explore_efficiency", "parallel_speedup",
-				     "reduction_factor" };
+static const char *const names[] = { "step_efficiency",	 "free_run_ratio",     "nmi_ratio",
+				     "startup_ratio",	 "explore_efficiency", "parallel_speedup",
+				     "reduction_factor", "survey_ratio" };
 
 static size_t open_files(void)
 {

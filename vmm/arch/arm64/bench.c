@@ -13,6 +13,21 @@ bool bare_native(uint32_t isa)
 	return isa == CM_ISA_A64;
 }
 
+/* ISB is what every sync here is made of: there is no other. */
+bool bare_serialize(void)
+{
+	return false;
+}
+
+/* The virtual counter, which a guest has with KVM's offset. */
+uint64_t bare_cycles(void)
+{
+	uint64_t count;
+
+	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(count)::"memory");
+	return count;
+}
+
 /* KVM has no shared page of registers here, so a bare step loads and stores the PC only. */
 bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
 {
