@@ -79,11 +79,13 @@ static ALWAYS_INLINE void patcher(struct cm_cpu *cpu, bool timed)
 	}
 }
 
-/* A copy of its own: timing costs the patcher under a schedule no instruction. */
-static __attribute__((noinline)) void timed_patcher(struct cm_cpu *cpu)
+/* Roles at full speed only, apart: they cost those under a schedule no instruction. */
+static __attribute__((noinline)) void play_free(struct cm_cpu *cpu)
 {
 	if (cpu->role == CM_ROLE_TIMED_PATCHER)
 		patcher(cpu, true);
+	else if (cpu->role == CM_ROLE_PAUSING_EXECUTOR)
+		cm_pausing_executor(cpu);
 }
 
 /* The rounds one by one, for a protocol that wants to know of each. */
@@ -110,7 +112,7 @@ void cm_play(struct cm_cpu *cpu)
 	else if (cpu->role == CM_ROLE_EXECUTOR)
 		executor(cpu);
 	else
-		timed_patcher(cpu);
+		play_free(cpu);
 }
 
 static void user_main(struct cm_cpu *cpu)
