@@ -40,7 +40,14 @@ static const struct argp_option all_options[] = {
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
 	{ "every-violation", 'K', NULL, 0,
 	  "Do not stop at the first violation: say which kinds can be reached", 0 },
-	{ "resume", 'U', NULL, 0, "Go on with a search that Ctrl-C or a bound ended", 0 },
+	{ "resume", 'U', NULL, 0, "Go on with a search or sweep that was ended early", 0 },
+	{ "rates", 'r', "LIST", 0,
+	  "NMIs a second and vCPU: numbers with commas, FROM:TO:STEP or FROM:TO:FACTORlog", 0 },
+	{ "repeat", 'n', "N", 0, "Run every point N times (default: 5)", 0 },
+	{ "seconds", 's', "S", 0, "Run a point for S seconds each time (default: 2)", 0 },
+	{ "distribution", 'd', "NAME", 0, "periodic (default), poisson or burst", 0 },
+	{ "target", 'v', "VCPU", 0,
+	  "The vCPU that NMIs are sent to, or all (default: as the scenario says)", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
 	{ "max-seconds", 'T', "N", 0, "Stop after N seconds; matrix: of all cells (default: 1140)",
 	  0 },
@@ -62,6 +69,10 @@ static const struct command commands[] = {
 	  "Explore protocols of the guest image (default: all) under every fetch model, with two and "
 	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
 	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR." },
+	{ "sweep", cmd_sweep, "jogUrnsdv", "SCENARIO...", ARGUMENTS,
+	  "Run scenarios of the method free at rising NMI rates, point by point in turn: retries and "
+	  "time a patch, progress against rate 0, the rate at which that falls below half. Writes "
+	  "sweep.json, sweep.csv, sweep.svg and sweep.png to DIR (default: results/sweep)." },
 	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
@@ -83,6 +94,7 @@ static const char top_doc[] =
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
 	"  explore SCENARIO...  try every schedule, until no new state appears\n"
 	"  matrix [PROTOCOL...] every protocol under every fetch model\n"
+	"  sweep SCENARIO...    progress of patching against the rate of NMIs\n"
 	"  replay WITNESS...    execute a recorded schedule again (--trace, --html explain it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
@@ -152,6 +164,21 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'U':
 		p->o->resume = true;
+		return 0;
+	case 'r':
+		p->o->rates = arg;
+		return 0;
+	case 'n':
+		p->o->repeat = arg;
+		return 0;
+	case 's':
+		p->o->seconds = arg;
+		return 0;
+	case 'd':
+		p->o->distribution = arg;
+		return 0;
+	case 'v':
+		p->o->target = arg;
 		return 0;
 	case 'S':
 		p->o->max_states = arg;
