@@ -389,6 +389,11 @@ static bool read_sweep(const struct jnode *root, const struct sweep_report *r)
 	return ok;
 }
 
+static void forget_runs(struct sweep *s)
+{
+	memset(s->run, 0, sweep_runs(s) * sizeof(*s->run));
+}
+
 bool report_sweep_resume(const struct sweep_report *r, const char *dir, struct err *e)
 {
 	char path[PATH_MAX];
@@ -397,6 +402,7 @@ bool report_sweep_resume(const struct sweep_report *r, const char *dir, struct e
 	FILE *f;
 	bool ok;
 
+	forget_runs(r->sweep);
 	if (snprintf(path, sizeof(path), "%s/sweep.json", dir) >= (int)sizeof(path))
 		return err_sys(e, ENAMETOOLONG, "%.100s...", dir);
 	f = fopen(path, "re");
@@ -410,6 +416,6 @@ bool report_sweep_resume(const struct sweep_report *r, const char *dir, struct e
 	ok = read_sweep(&root, r);
 	json_decref(root.json);
 	if (!ok)
-		memset(r->sweep->run, 0, sweep_runs(r->sweep) * sizeof(*r->sweep->run));
+		forget_runs(r->sweep);
 	return ok;
 }
