@@ -51,6 +51,9 @@ struct sweep_notes {
 void report_sweep_notes(const struct sweep_report *r, struct sweep_notes *notes);
 void report_sweep_free_notes(struct sweep_notes *notes);
 
+/* What (curve) is called: its protocol or, where another has the same, the scenario's last name. */
+const char *report_sweep_name(const struct sweep *s, uint32_t curve);
+
 /* "below half from 5230/s on (between 3980 and 7940)" into (buf), which is returned. */
 const char *report_sweep_knee(const struct sweep_knee *k, char *buf, size_t size);
 

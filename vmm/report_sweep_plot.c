@@ -37,7 +37,7 @@ static const struct panel panels[] = {
 	{ SWEEP_PROGRESS, SWEEP_METRICS, "Forward progress: patches per second against rate 0",
 	  "progress (1 = as without NMIs)", 1, 0.01, 2,
 	  "set arrow 1 from graph 0, first 0.5 to graph 1, first 0.5 nohead dt 3 lc rgb '#808080'\n"
-	  "set label 1 'half: the knee' at graph 0.01, first 0.5 offset 0,0.6 font ',9' textcolor "
+	  "set label 1 'half: the knee' at graph 0.99, first 0.5 right offset 0,0.6 font ',9' textcolor "
 	  "rgb '#808080'\n" },
 };
 #define NPANELS (sizeof(panels) / sizeof(panels[0]))
@@ -118,16 +118,33 @@ static void print_data(FILE *out, const struct sweep *s, uint32_t panel, uint32_
 	fprintf(out, "EOD\n");
 }
 
-static bool any_point(const struct sweep *s, uint32_t curve)
+static bool has_points(const struct sweep *s, uint32_t curve, enum sweep_metric metric)
 {
 	for (uint32_t i = 0; i < s->nrates; i++)
 		if (sweep_interval(s, curve, i, SWEEP_DELIVERED).n &&
-		    sweep_interval(s, curve, i, SWEEP_PROGRESS).n)
+		    sweep_interval(s, curve, i, metric).n)
 			return true;
 	return false;
 }
 
-/* Names may hold anything that a C name does, so no quote. */
+static bool is_empty(const struct sweep *s, const struct panel *p)
+{
+	for (uint32_t c = 0; c < s->ncurves; c++)
+		if (has_points(s, c, p->metric))
+			return false;
+	return true;
+}
+
+/* Without what would end a string of gnuplot's. */
+static const char *name_of(const struct sweep *s, uint32_t curve, char buf[64])
+{
+	snprintf(buf, 64, "%s", report_sweep_name(s, curve));
+	for (char *p = buf; *p; p++)
+		if (*p == '\'' || *p == '\\' || (unsigned char)*p < ' ' || (unsigned char)*p > '~')
+			*p = '?';
+	return buf;
+}
+
 static void print_curves(FILE *out, const struct sweep *s, uint32_t panel)
 {
 	const char *comma = "plot";
@@ -135,15 +152,16 @@ static void print_curves(FILE *out, const struct sweep *s, uint32_t panel)
 
 	for (uint32_t c = 0; c < s->ncurves; c++) {
 		const char *colour = colours[c % ncolours];
+		char name[64];
 
-		if (!any_point(s, c))
+		if (!has_points(s, c, panels[panel].metric))
 			continue;
 		fprintf(out,
 			"%s $p%uc%u using 1:4:2:3:5:6 with xyerrorbars lc rgb '%s' pt %u ps 0.9 "
 			"notitle, $p%uc%u using 1:4 with linespoints lc rgb '%s' lw 2 pt %u ps 0.9 "
 			"title '%s'",
 			comma, panel, c, colour, 4 + c, panel, c, colour, 4 + c,
-			s->curve[c].scenario->protocol_name);
+			name_of(s, c, name));
 		if (panels[panel].tail < SWEEP_METRICS)
 			fprintf(out, ", $p%uc%u using 1:7 with lines lc rgb '%s' dt 2 notitle",
 				panel, c, colour);
@@ -152,24 +170,26 @@ static void print_curves(FILE *out, const struct sweep *s, uint32_t panel)
 	fprintf(out, "\n");
 }
 
-static void print_panel(FILE *out, const struct sweep *s, uint32_t panel, double zero_x)
+static void print_panel(FILE *out, const struct sweep *s, uint32_t panel, bool first, double zero_x)
 {
 	const struct panel *p = &panels[panel];
 	struct axis y = decades(axis_of(s, p->metric, p->tail), p->scale, p->least, p->most);
 	double height = 0.245, top = 0.91 - panel * 0.3;
 
 	for (uint32_t c = 0; c < s->ncurves; c++)
-		if (any_point(s, c))
+		if (has_points(s, c, p->metric))
 			print_data(out, s, panel, c, zero_x, y.low);
 	fprintf(out, "set tmargin at screen %.3f\nset bmargin at screen %.3f\n", top, top - height);
 	fprintf(out, "set title \"%s\" offset 0,-0.6\nset ylabel \"%s\"\n", p->title, p->label);
 	fprintf(out, "set yrange [%.6g:%.6g]\nset ytics autofreq\n", y.low, y.high);
 	if (p->least > 0)
 		fprintf(out, "set ytics add (\"0\" %.6g)\n", y.low);
-	fprintf(out, panel + 1 < NPANELS ? "unset xlabel\nset key off\n" :
+	fprintf(out, panel + 1 < NPANELS ? "unset xlabel\n" :
 					   "set xlabel \"NMIs delivered to a vCPU, a second\"\n");
 	/* One key for all, above the first panel, where no curve can be. */
-	if (!panel)
+	if (!first)
+		fprintf(out, "set key off\n");
+	else
 		fprintf(out, "set key at screen 0.54, screen 0.985 center top horizontal maxcols 3 "
 			     "samplen 2\n");
 	fprintf(out, "%s", p->more);
@@ -185,16 +205,17 @@ char *report_sweep_plot(const struct sweep_report *r)
 	FILE *out;
 	bool any = false;
 
-	for (uint32_t c = 0; c < s->ncurves; c++)
-		any |= any_point(s, c);
+	for (size_t p = 0; p < NPANELS; p++)
+		any |= !is_empty(s, &panels[p]);
 	if (!any)
 		return NULL;
+	any = false;
 	out = open_memstream(&text, &size);
 	assert(out);
 	if (!x.high)
 		x.low = x.high = 1;
-	/* Rate 0 stands a little left of the lowest other one. */
-	x.low /= 3;
+	/* Rate 0 stands where a power of ten would, well left of the lowest other one. */
+	x.low = pow(10, floor(log10(x.low / 2)));
 	x.high *= 1.5;
 	fprintf(out,
 		"set multiplot\nset lmargin at screen 0.11\nset rmargin at screen 0.97\n"
@@ -203,7 +224,10 @@ char *report_sweep_plot(const struct sweep_report *r)
 		"set xrange [%.6g:%.6g]\nset xtics add (\"0\" %.6g)\n",
 		x.low * 0.9, x.high, x.low);
 	for (uint32_t p = 0; p < NPANELS; p++)
-		print_panel(out, s, p, x.low);
+		if (!is_empty(s, &panels[p])) {
+			print_panel(out, s, p, !any, x.low);
+			any = true;
+		}
 	fprintf(out, "unset multiplot\n");
 	if (fclose(out))
 		assert(!"memory for a report");

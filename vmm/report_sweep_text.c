@@ -14,6 +14,17 @@
 #include "injector.h"
 #include "report_internal.h"
 
+const char *report_sweep_name(const struct sweep *s, uint32_t curve)
+{
+	const struct scenario *own = s->curve[curve].scenario;
+	const char *slash = strrchr(own->name, '/');
+
+	for (uint32_t c = 0; c < s->ncurves; c++)
+		if (c != curve && !strcmp(s->curve[c].scenario->protocol_name, own->protocol_name))
+			return slash ? slash + 1 : own->name;
+	return own->protocol_name;
+}
+
 /* ---- knee ---- */
 
 const char *report_sweep_knee(const struct sweep_knee *k, char *buf, size_t size)
@@ -247,7 +258,7 @@ void report_sweep_table(FILE *out, const struct sweep_report *r)
 		struct sweep_knee knee = sweep_knee(s, c);
 		char words[120], repeats[120];
 
-		fprintf(out, "knee: %s: %s%s\n", s->curve[c].scenario->protocol_name,
+		fprintf(out, "knee: %s: %s%s\n", report_sweep_name(s, c),
 			report_sweep_knee(&knee, words, sizeof(words)),
 			knees_of_repeats(s, c, repeats, sizeof(repeats)));
 	}

@@ -305,6 +305,22 @@ Test(report_sweep, table_has_points_and_knees)
 	sweep_fini(&sweep);
 }
 
+Test(report_sweep, curves_of_one_protocol_are_told_apart)
+{
+	char *script;
+
+	make();
+	cr_expect_str_eq(report_sweep_name(&sweep, 0), "roll_back");
+	scenarios[1].protocol_name = protocols[0];
+	cr_expect_str_eq(report_sweep_name(&sweep, 0), "roll-back");
+	cr_expect_str_eq(report_sweep_name(&sweep, 1), "batch");
+	names[1][3] = '\'';
+	script = report_sweep_plot(&report);
+	cr_expect(strstr(script, "title 'b?tch'"), "%s", script);
+	free(script);
+	sweep_fini(&sweep);
+}
+
 /* ---- the picture ---- */
 
 /* Points at 0, at rates beyond the host, missing ones: gnuplot has nothing to complain of. */
