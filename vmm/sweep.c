@@ -83,11 +83,16 @@ static bool parse_range(struct sweep *s, const char *text, struct err *e)
 	if (log ? step <= 1 : step <= 0)
 		return err_set(e, ERR_INPUT, "--rates %s: with %s %g it never gets to %g", text,
 			       log ? "the factor" : "the step", step, to);
-	/* A step that rounding has made a little too large still ends at (to). */
-	for (double rate = from; rate <= to * (1 + 1e-9); rate = log ? rate * step : rate + step)
+	/* Until add_rate() finds that there are too many. */
+	for (uint32_t i = 0;; i++) {
+		double rate = log ? from * pow(step, i) : from + i * step;
+
+		/* What rounding has made a little too large is still (to). */
+		if (rate > to * (1 + 1e-9))
+			return true;
 		if (!add_rate(s, text, fmin(rate, to), e))
 			return false;
-	return true;
+	}
 }
 
 static int rising(const void *a, const void *b)
