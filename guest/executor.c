@@ -77,6 +77,22 @@ void cm_executor_loop(struct cm_cpu *cpu, struct cm_control *control, struct cm_
 	}
 }
 
+void cm_pausing_executor(struct cm_cpu *cpu)
+{
+	uint32_t last[CM_MAX_SITES] = { 0 };
+
+	for (uint32_t n = 0; !cpu->calls || n < cpu->calls; n++) {
+		for (uint32_t i = 0; i < cm_control.executor_pause; i++) {
+			if (CM_READ(cm_control.stop))
+				return;
+			cm_pause();
+		}
+		for (uint32_t i = 0; i < cm_control.sites; i++)
+			last[i] =
+				execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id], last[i]);
+	}
+}
+
 /* One round from a handler: NMI body, IPI epilogue. */
 void cm_execute_once(struct cm_cpu *cpu)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* main.c - the command line. The only file that prints usage and exits. */
 #include <argp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,17 @@ static const struct argp_option all_options[] = {
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
 	{ "every-violation", 'K', NULL, 0,
 	  "Do not stop at the first violation: say which kinds can be reached", 0 },
-	{ "resume", 'U', NULL, 0, "Go on with a search that Ctrl-C or a bound ended", 0 },
+	{ "resume", 'U', NULL, 0, "Go on with a search or sweep that was ended early", 0 },
+	{ "rates", 'r', "LIST", 0,
+	  "NMIs a second and vCPU: numbers with commas, FROM:TO:STEP or FROM:TO:FACTORlog", 0 },
+	{ "repeat", 'n', "N", 0, "Run every point N times (default: 5)", 0 },
+	{ "seconds", 's', "S", 0,
+	  "sweep: run a point for S seconds each time (default: 2); survey: take S seconds in all "
+	  "(default: 60)",
+	  0 },
+	{ "distribution", 'd', "NAME", 0, "periodic (default), poisson or burst", 0 },
+	{ "target", 'v', "VCPU", 0,
+	  "The vCPU that NMIs are sent to, or all (default: as the scenario says)", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
 	{ "max-seconds", 'T', "N", 0, "Stop after N seconds; matrix: of all cells (default: 1140)",
 	  0 },
@@ -52,7 +63,6 @@ static const struct argp_option all_options[] = {
 	{ "quick", 'q', NULL, 0, "Two vCPUs, without NMIs, 170 seconds at most", 0 },
 	{ "protocol", 'P', "NAME", 0, "Only protocols of that name or glob; may be repeated", 0 },
 	{ "expect", 'E', "VERDICT", 0, "The verdict that counts as expected (default: safe)", 0 },
-	{ "seconds", 's', "N", 0, "Take N seconds, about (default: 60)", 0 },
 	{ "offsets", 'O', "LIST", 0,
 	  "Of the instruction in its line: 0 to 63, ranges, page (default: 0-63,page)", 0 },
 	{ "widths", 'w', "LIST", 0, "Bytes of a store (default: 1,2,4,8)", 0 },
@@ -77,6 +87,11 @@ static const struct command commands[] = {
 	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
 	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR.",
 	  true },
+	{ "sweep", cmd_sweep, "jogUrnsdv", "SCENARIO...", ARGUMENTS,
+	  "Run scenarios of the method free at rising NMI rates, point by point in turn: retries and "
+	  "time a patch, progress against rate 0, the rate at which that falls below half. Writes "
+	  "sweep.json, sweep.csv, sweep.svg and sweep.png to DIR (default: results/sweep).",
+	  false },
 	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state.",
@@ -107,6 +122,7 @@ static const char top_doc[] =
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
 	"  explore SCENARIO...  try every schedule, until no new state appears\n"
 	"  matrix [PROTOCOL...] every protocol under every fetch model\n"
+	"  sweep SCENARIO...    progress of patching against the rate of NMIs\n"
 	"  replay WITNESS...    execute a recorded schedule again (--trace, --html explain it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
@@ -121,95 +137,66 @@ struct parse {
 	struct options *o;
 };
 
+/* Options that are no more than what was typed, or that they were given. */
+static const struct {
+	int key;
+	size_t member; /* of struct options: a const char *, or a bool */
+	bool flag;
+} plain[] = {
+#define TEXT(key, member)                                    \
+	{                                                    \
+		key, offsetof(struct options, member), false \
+	}
+#define FLAG(key, member)                                   \
+	{                                                   \
+		key, offsetof(struct options, member), true \
+	}
+	TEXT('o', out),	       TEXT(KEY_GUEST, guest),	TEXT('H', html),
+	TEXT('F', fetch),      TEXT('C', vcpus),	TEXT('J', jobs),
+	TEXT('S', max_states), TEXT('T', max_seconds),	TEXT('M', max_memory),
+	TEXT('E', expect),     TEXT('r', rates),	TEXT('n', repeat),
+	TEXT('s', seconds),    TEXT('d', distribution), TEXT('v', target),
+	TEXT('O', offsets),    TEXT('w', widths),	TEXT('k', kinds),
+	TEXT('p', pauses),     TEXT('l', cpl),		FLAG('j', json),
+	FLAG('t', trace),      FLAG('m', markdown),	FLAG(KEY_ALL, all),
+	FLAG('q', quick),      FLAG('R', no_reduction), FLAG('K', every),
+	FLAG('U', resume),     FLAG('c', compare),
+#undef TEXT
+#undef FLAG
+};
+
+static bool take_plain(struct options *o, int key, const char *arg)
+{
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		char *member = (char *)o + plain[i].member;
+
+		if (plain[i].key != key)
+			continue;
+		if (plain[i].flag)
+			*(bool *)member = true;
+		else
+			memcpy(member, &arg, sizeof(arg));
+		return true;
+	}
+	return false;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
 
+	if (take_plain(p->o, key, arg))
+		return 0;
 	switch (key) {
-	case 'j':
-		p->o->json = true;
-		return 0;
-	case 'o':
-		p->o->out = arg;
-		return 0;
-	case KEY_GUEST:
-		p->o->guest = arg;
-		return 0;
-	case 't':
-		p->o->trace = true;
-		return 0;
-	case 'H':
-		p->o->html = arg;
-		return 0;
-	case 'm':
-		p->o->markdown = true;
-		return 0;
-	case KEY_ALL:
-		p->o->all = true;
-		return 0;
-	case 'F':
-		p->o->fetch = arg;
-		return 0;
 	case 'N':
 		if (p->o->nnmi == (int)(sizeof(p->o->nmi) / sizeof(p->o->nmi[0])))
 			argp_error(state, "too many --nmi");
 		p->o->nmi[p->o->nnmi++] = arg;
 		return 0;
-	case 'C':
-		p->o->vcpus = arg;
-		return 0;
-	case 'J':
-		p->o->jobs = arg;
-		return 0;
 	case 'P':
 		if (p->o->nprotocol == (int)(sizeof(p->o->protocol) / sizeof(p->o->protocol[0])))
 			argp_error(state, "too many --protocol");
 		p->o->protocol[p->o->nprotocol++] = arg;
-		return 0;
-	case 'q':
-		p->o->quick = true;
-		return 0;
-	case 'R':
-		p->o->no_reduction = true;
-		return 0;
-	case 'K':
-		p->o->every = true;
-		return 0;
-	case 'U':
-		p->o->resume = true;
-		return 0;
-	case 'S':
-		p->o->max_states = arg;
-		return 0;
-	case 'T':
-		p->o->max_seconds = arg;
-		return 0;
-	case 'M':
-		p->o->max_memory = arg;
-		return 0;
-	case 'E':
-		p->o->expect = arg;
-		return 0;
-	case 's':
-		p->o->seconds = arg;
-		return 0;
-	case 'O':
-		p->o->offsets = arg;
-		return 0;
-	case 'w':
-		p->o->widths = arg;
-		return 0;
-	case 'k':
-		p->o->kinds = arg;
-		return 0;
-	case 'p':
-		p->o->pauses = arg;
-		return 0;
-	case 'l':
-		p->o->cpl = arg;
-		return 0;
-	case 'c':
-		p->o->compare = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (p->command->takes == NO_ARGUMENTS)

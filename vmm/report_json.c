@@ -225,6 +225,7 @@ static void put_roles(json_t *o, const struct scenario *s)
 	put(executors, "vcpus", vcpu_list(s->executors));
 	put(executors, "cpl", json_integer(s->executor_cpl));
 	put(executors, "calls", json_integer(s->calls));
+	put(executors, "pause", json_integer(s->executor_pause));
 	put(o, "executors", executors);
 	put(o, "nmi_runs_site", json_boolean(s->nmi_runs_site));
 	put(o, "nmi_latch", json_boolean(s->nmi_latch));

@@ -140,7 +140,8 @@ struct scenario {
 	uint32_t pause;
 	uint32_t executors; /* mask */
 	uint32_t executor_cpl;
-	uint32_t calls; /* rounds over the sites; free: 0, until the end */
+	uint32_t executor_pause; /* free: loops an executor idles between two rounds */
+	uint32_t calls;		 /* rounds over the sites; free: 0, until the end */
 	bool nmi_runs_site;
 	bool nmi_latch;
 	bool ipi_runs_site;

@@ -147,7 +147,7 @@ bool scenario_read_sites(struct scenario *s, const struct image *img, const stru
 /* ---- roles ---- */
 
 const char *const scenario_patcher_keys[] = { "vcpu", "cpl", "pokes", "batch", "pause", NULL };
-const char *const scenario_executors_keys[] = { "vcpus", "cpl", "calls", NULL };
+const char *const scenario_executors_keys[] = { "vcpus", "cpl", "calls", "pause", NULL };
 
 static bool read_cpl(const struct jnode *object, uint32_t *cpl)
 {
@@ -201,7 +201,7 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root)
 
 bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 {
-	struct jnode n, vcpus;
+	struct jnode n, vcpus, pause;
 
 	if (jnode_get(root, "executors", &n) && !jnode_object(&n, scenario_executors_keys))
 		return false;
@@ -213,7 +213,10 @@ bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 			return jnode_fail(&vcpus, "vCPU %u is the patcher and cannot execute too",
 					  s->patcher);
 	}
-	return read_cpl(&n, &s->executor_cpl) && read_rounds(s, &n, "calls", &s->calls);
+	if (jnode_get(&n, "pause", &pause) && s->method != METHOD_FREE)
+		return jnode_fail(&pause, "an executor's pause is for method 'free' only");
+	return read_cpl(&n, &s->executor_cpl) && read_rounds(s, &n, "calls", &s->calls) &&
+	       jnode_opt_u32(&n, "pause", 0, UINT32_MAX, &s->executor_pause);
 }
 
 /* vCPU 0 prepares the protocol and the patcher has to be there: neither can come late. */

@@ -21,6 +21,11 @@ static inline uint64_t cm_entry(const struct cm_site *site)
 	return site->text - site->lead;
 }
 
+static inline void cm_pause(void)
+{
+	__asm__ volatile("yield" ::: "memory");
+}
+
 /* Not from here: the whole of a T32 executor is its loop. */
 struct cm_cpu *cm_this_cpu(void);
 
