@@ -86,7 +86,7 @@ static __attribute__((noinline)) void play_free(struct cm_cpu *cpu)
 		patcher(cpu, true);
 	else if (cpu->role == CM_ROLE_PAUSING_EXECUTOR)
 		cm_pausing_executor(cpu);
-	else if (cm_survey_play)
+	else if (cpu->role >= CM_ROLE_SURVEY_WRITER && cm_survey_play)
 		cm_survey_play(cpu);
 }
 
