@@ -146,16 +146,34 @@ bool scenario_read_sites(struct scenario *s, const struct image *img, const stru
 
 /* ---- roles ---- */
 
-const char *const scenario_patcher_keys[] = { "vcpu", "cpl", "pokes", "batch", "pause", NULL };
-const char *const scenario_executors_keys[] = { "vcpus", "cpl", "calls", NULL };
+const char *const scenario_patcher_keys[] = { "vcpu",  "cpl",	"el", "pokes",
+					      "batch", "pause", NULL };
+const char *const scenario_executors_keys[] = { "vcpus", "cpl", "el", "calls", NULL };
 
-static bool read_cpl(const struct jnode *object, uint32_t *cpl)
+/* Where a role is played: CPL 0 or 3 or, in the terms of Arm, EL1 or EL0. */
+static bool read_level(const struct scenario *s, const struct jnode *object, uint32_t *cpl)
 {
 	struct jnode n;
 	uint32_t value;
 
+	if (jnode_get(object, "el", &n)) {
+		struct jnode both;
+
+		if (!isa_is_arm(s->isa))
+			return jnode_fail(&n, "exception levels are Arm's; on %s say \"cpl\"",
+					  isa_name(s->isa));
+		if (jnode_get(object, "cpl", &both))
+			return jnode_fail(&both, "\"el\" says it already");
+		if (!jnode_u32(&n, 0, 1, &value))
+			return false;
+		*cpl = value ? 0 : 3;
+		return true;
+	}
 	if (!jnode_get(object, "cpl", &n))
 		return true;
+	if (isa_is_arm(s->isa))
+		return jnode_fail(&n, "privilege levels are x86's; on %s say \"el\", 0 or 1",
+				  isa_name(s->isa));
 	if (!jnode_u32(&n, 0, 3, &value))
 		return false;
 	if (value != 0 && value != 3)
@@ -189,7 +207,7 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root)
 	s->batch = 1;
 	if (jnode_get(&n, "vcpu", &vcpu) && !scenario_read_vcpu(s, &vcpu, &s->patcher))
 		return false;
-	if (!read_cpl(&n, &s->patcher_cpl) || !read_rounds(s, &n, "pokes", &s->pokes) ||
+	if (!read_level(s, &n, &s->patcher_cpl) || !read_rounds(s, &n, "pokes", &s->pokes) ||
 	    !jnode_opt_u32(&n, "batch", 1, CM_MAX_SITES, &s->batch) ||
 	    !jnode_opt_u32(&n, "pause", 0, UINT32_MAX, &s->pause))
 		return false;
@@ -201,7 +219,7 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root)
 
 bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 {
-	struct jnode n, vcpus;
+	struct jnode n, vcpus, el;
 
 	if (jnode_get(root, "executors", &n) && !jnode_object(&n, scenario_executors_keys))
 		return false;
@@ -213,7 +231,14 @@ bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 			return jnode_fail(&vcpus, "vCPU %u is the patcher and cannot execute too",
 					  s->patcher);
 	}
-	return read_cpl(&n, &s->executor_cpl) && read_rounds(s, &n, "calls", &s->calls);
+	/* The guest's kernel is A64: T32 is executed at EL0 only. */
+	s->executor_cpl = s->isa == CM_ISA_T32 ? 3 : 0;
+	if (!read_level(s, &n, &s->executor_cpl) || !read_rounds(s, &n, "calls", &s->calls))
+		return false;
+	if (s->isa == CM_ISA_T32 && s->executor_cpl == 0 && jnode_get(&n, "el", &el))
+		return jnode_fail(&el, "T32 sites are executed at EL0 only: the guest's kernel is "
+				       "A64");
+	return true;
 }
 
 /* vCPU 0 prepares the protocol and the patcher has to be there: neither can come late. */

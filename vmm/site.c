@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* site.c - placed sites and their mixtures. Runs nothing. */
 #include "site.h"
+#include "isa.h"
 #include "vector.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-static bool is_arm(uint32_t isa)
-{
-	return isa == CM_ISA_A64 || isa == CM_ISA_T32 || isa == CM_ISA_A32;
-}
 
 static uint64_t slot_start(uint32_t index)
 {
@@ -42,7 +38,7 @@ void site_place(struct site *s, const struct image_site *kind, uint32_t index, u
 		.value_new = r->value_new,
 		.length = r->length,
 		.isa = (uint16_t)r->isa,
-		.lead = is_arm(r->isa) ? (uint16_t)r->site_offset : 0,
+		.lead = isa_is_arm(r->isa) ? (uint16_t)r->site_offset : 0,
 	};
 	memcpy(s->placed.old_bytes, r->old_bytes, CM_MAX_SITE_LEN);
 	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
@@ -154,7 +150,7 @@ static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t
 	if (ev->kind == CM_EVENT_OUTCOME) {
 		uint32_t immediate;
 
-		if (is_arm(s->placed.isa))
+		if (isa_is_arm(s->placed.isa))
 			return false;
 		memcpy(&immediate, mix + 1, sizeof(immediate));
 		return first.length == s->placed.length && immediate == ev->value;
@@ -286,7 +282,7 @@ static void judge_outcome(const struct judge *j, struct violation *v)
 static void name_exception(uint32_t isa, const struct cm_event *ev, const char *where, char *buf,
 			   size_t size)
 {
-	const char *name = is_arm(isa) ? vector_name(isa, ev->vector) : NULL;
+	const char *name = isa_is_arm(isa) ? vector_name(isa, ev->vector) : NULL;
 
 	if (name)
 		snprintf(buf, size, "raised an exception, %s, at %s", name, where);
