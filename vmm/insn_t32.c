@@ -275,18 +275,18 @@ static bool take_list(struct insn_access *a, uint8_t base, uint32_t list, bool l
 {
 	int32_t bytes = (int32_t)(4 * count_bits(list));
 
+	if (!bytes || insn_bit(list, SP) || (!load && insn_bit(list, PC)))
+		return false; /* UNPREDICTABLE */
 	a->reach = REACH_MEMORY;
 	a->base = base;
 	a->displacement = below ? -bytes : 0;
 	a->size = (uint8_t)bytes;
 	a->write = !load;
-	a->writes = load ? list & ~(1u << PC) & ~(1u << SP) : 0;
+	a->writes = load ? list & ~(1u << PC) : 0;
 	if (writeback && base == SP)
 		a->stack = below ? -bytes : bytes;
 	else if (writeback)
 		a->writes |= 1u << base;
-	if (load && insn_bit(list, SP))
-		a->stack_known = false;
 	if (load && insn_bit(list, PC)) {
 		a->flow = base == SP && writeback && !below ? FLOW_RETURN : FLOW_OTHER;
 		a->return_at = (uint8_t)(bytes - 4);
@@ -369,7 +369,7 @@ static bool take_operand(struct insn_access *a, const cs_arm *arm, uint64_t addr
 			a->displacement += (int64_t)((address + 4) & ~(uint64_t)3);
 		}
 		take_writeback(a, arm);
-		return !op->subtracted;
+		return !op->subtracted && a->index != PC; /* UNPREDICTABLE */
 	}
 	return false;
 }

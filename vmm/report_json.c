@@ -256,6 +256,7 @@ static void put_stepped_limits(json_t *o, const struct scenario *s)
 	put(knobs, "delivery_syncs", json_boolean(s->fetch.delivery_syncs));
 	if (isa_is_arm(s->isa)) {
 		put(knobs, "return_syncs", json_boolean(!s->fetch.return_lax));
+		put(knobs, "check_changes", json_boolean(s->check_changes));
 	} else {
 		put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
 		put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));

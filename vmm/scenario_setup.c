@@ -259,21 +259,17 @@ bool scenario_read_offline(struct scenario *s, const struct jnode *root)
 
 /* ---- fetch ---- */
 
-const char *const scenario_fetch_keys[] = { "model",
-					    "chunk",
-					    "delivery_syncs",
-					    "mfence_syncs",
-					    "own_alias_visible",
-					    "return_syncs",
-					    "dline",
-					    "iline",
-					    NULL };
+const char *const scenario_fetch_keys[] = {
+	"model",	 "chunk",	 "delivery_syncs", "mfence_syncs", "own_alias_visible",
+	"check_changes", "return_syncs", "dline",	   "iline",	   NULL
+};
 
 /* Arm: exception entry and return synchronise the context, unless FEAT_ExS says otherwise. */
 void scenario_default_fetch(struct scenario *s)
 {
 	s->fetch.chunk = isa_chunk(s->isa);
 	s->fetch.delivery_syncs = isa_is_arm(s->isa);
+	s->check_changes = isa_is_arm(s->isa);
 }
 
 static bool read_model(struct scenario *s, const struct jnode *n)
@@ -320,7 +316,7 @@ static bool check_knobs(const struct scenario *s, const struct jnode *n)
 	} knobs[] = {
 		{ "mfence_syncs", false }, { "own_alias_visible", false },
 		{ "return_syncs", true },  { "dline", true },
-		{ "iline", true },
+		{ "iline", true },	   { "check_changes", true },
 	};
 	struct jnode knob;
 
@@ -365,7 +361,8 @@ bool scenario_read_fetch(struct scenario *s, const struct jnode *n)
 	    !jnode_opt_bool(n, "return_syncs", &return_syncs))
 		return false;
 	s->fetch.return_lax = !return_syncs;
-	return jnode_opt_bool(n, "delivery_syncs", &s->fetch.delivery_syncs) &&
+	return jnode_opt_bool(n, "check_changes", &s->check_changes) &&
+	       jnode_opt_bool(n, "delivery_syncs", &s->fetch.delivery_syncs) &&
 	       jnode_opt_bool(n, "mfence_syncs", &s->fetch.mfence_syncs) &&
 	       jnode_opt_bool(n, "own_alias_visible", &s->fetch.own_alias_visible);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "isa.h"
 #include "trace_internal.h"
 #include "vector.h"
 
@@ -242,12 +243,14 @@ static void say_door(struct trace_maker *k)
 	}
 }
 
-/* In sc, asc and desc every fetch is of the newest anyway; in arm it depends on more. */
+/* In sc, asc and desc every fetch is of the newest anyway; on Arm it depends on more. */
 static void say_synchronised(struct trace_maker *k)
 {
 	const struct fetch *f = &k->m->fetch;
 
-	if (f->config.model == FETCH_ORDERED || f->config.model == FETCH_STALE)
+	if (isa_is_arm(k->m->scenario->isa))
+		trace_remark(k, "synchronises the context");
+	else if (f->config.model == FETCH_ORDERED || f->config.model == FETCH_STALE)
 		trace_remark(k, "serialises: it fetches nothing older than store %u from here on",
 			     fetch_now(f) - k->r->stored);
 	else
