@@ -97,8 +97,8 @@ static void say(struct machine *m, const struct site *s, const struct cmodx_chan
 
 	for (uint32_t i = 0; i < 2; i++) {
 		site_hex(bytes[i], s->placed.length, hex[i], sizeof(hex[i]));
-		insn_text(&m->decoder, bytes[i], s->placed.length, s->placed.text, text[i],
-			  sizeof(text[i]));
+		insn_text(machine_decoder(m, s->placed.isa), bytes[i], s->placed.length,
+			  s->placed.text, text[i], sizeof(text[i]));
 	}
 	snprintf(
 		v->text, sizeof(v->text),

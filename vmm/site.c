@@ -83,6 +83,19 @@ static bool matches(const uint8_t *form, uint32_t form_length, struct insn_decod
 	return boundary == offset && !memcmp(form + offset, bytes, inside);
 }
 
+/* The other 16-bit instruction of a Thumb-2 scheme: it skips what is changed next. */
+static bool leads_over(const struct site *s, struct insn_decoder *d, const uint8_t *bytes,
+		       uint32_t length)
+{
+	uint64_t text = s->placed.text, target;
+
+	return s->placed.isa == CM_ISA_T32 && s->placed.length > 2 &&
+	       insn_decode(d, bytes, length, text).length == 2 &&
+	       insn_access(d, bytes, length, text).flow == FLOW_JUMP &&
+	       insn_direct_target(d, bytes, length, text, &target) &&
+	       target == text + s->placed.length;
+}
+
 enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t address,
 			 const uint8_t *bytes, uint32_t length)
 {
@@ -97,12 +110,15 @@ enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t 
 		return FORM_NEW;
 	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_BREAKPOINT)
 		return FORM_BREAKPOINT;
+	if (offset == 0 && leads_over(s, d, bytes, length))
+		return FORM_OVER;
 	return FORM_TORN;
 }
 
 const char *site_form_name(enum site_form form)
 {
-	static const char *const names[] = { "outside", "old", "new", "breakpoint", "torn" };
+	static const char *const names[] = { "outside", "old", "new", "breakpoint",
+					     "branch over", "torn" };
 
 	return names[form];
 }

@@ -113,6 +113,7 @@ static const char *age_of(const struct trace_maker *k, const struct trace_fetch 
 	uint32_t at = (uint32_t)site_offset(x->site, k->r->pc);
 	uint32_t end = at + to < p->length ? to : p->length - at;
 	const uint8_t *bytes = k->r->bytes + from;
+	enum site_form form;
 	bool old, new;
 
 	if (from >= end)
@@ -121,8 +122,9 @@ static const char *age_of(const struct trace_maker *k, const struct trace_fetch 
 	new = !memcmp(bytes, p->new_bytes + at + from, end - from);
 	if (old || new)
 		return old && new ? "old and new alike" : old ? "old" : "new";
-	if (!from && site_form(x->site, machine_decoder(k->m, k->r->isa), k->r->pc, bytes, end) == FORM_BREAKPOINT)
-		return "breakpoint";
+	form = site_form(x->site, machine_decoder(k->m, k->r->isa), k->r->pc, bytes, end);
+	if (!from && (form == FORM_BREAKPOINT || form == FORM_OVER))
+		return site_form_name(form);
 	return "a mixture in memory";
 }
 
@@ -138,6 +140,8 @@ static void add_pieces(struct trace_maker *k, const struct trace_fetch *x)
 			trace_add(k, TONE_PLAIN, ", ");
 		if (to - from == x->length)
 			trace_add(k, TONE_PLAIN, "all");
+		else if (k->r->isa == CM_ISA_T32 && to - from == 2)
+			trace_add(k, TONE_PLAIN, from ? "second half" : "first half");
 		else if (to == 1)
 			trace_add(k, TONE_PLAIN, "head");
 		else if (to == x->length && from == 1)
