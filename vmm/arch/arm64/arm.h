@@ -73,6 +73,7 @@ struct vm {
 	struct vm_memory host;
 	struct vcpu vcpu[CM_MAX_VCPUS];
 	struct quirks quirks;
+	uint32_t breakpoints; /* registers for them that KVM gives away; 0: plant them */
 };
 
 /* boot.c: page tables and mailboxes, and the first state of a vCPU. */
