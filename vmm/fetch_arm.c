@@ -36,6 +36,9 @@
  * Simner et al. (ESOP 2020, ISA2.F+dc+ic+ctrl-isb) found forbidden to fail.
  * Nothing but maintenance ever makes a fetch newer: model stale without it.
  *
+ * AArch32 (E2.2.5) wants BPIMVA beside ICIMVAU as well: that is of predictions,
+ * of where to fetch and not of what, and no bound here depends on it.
+ *
  * CTR_EL0.IDC and DIC, where set, say that steps 1 and 3 are not necessary.
  * Both are taken as clear: what is right then is right with them.
  */
