@@ -93,12 +93,17 @@ void cm_pausing_executor(struct cm_cpu *cpu)
 	}
 }
 
-/* One round from a handler: NMI body, IPI epilogue. */
+/* One round from a handler: NMI body, IPI epilogue. Never of T32 sites: the kernel is A64. */
 void cm_execute_once(struct cm_cpu *cpu)
 {
-	for (uint32_t i = 0; i < cm_control.sites; i++)
+	for (uint32_t i = 0; i < cm_control.sites; i++) {
+		if (!cm_can_execute(&cm_control.site[i])) {
+			cpu->assert_line = __LINE__;
+			cm_door(CM_DOOR_ASSERT);
+		}
 		execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id],
 			cm_control.site[i].started & 1);
+	}
 }
 
 void cm_run_sites(void)

@@ -120,10 +120,12 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e);
 
 /*
  * Run on to one of the (n) addresses in the image, none of which is where it
- * stands: EXIT_STEPPED there. For code at CPL0 that the caller knows to lead
- * there, and only where no_run_to is not in force: several times faster than steps.
+ * stands: EXIT_STEPPED there. For code that the caller knows to lead there, and only where
+ * no_run_to is not in force and vcpu_can_run_to() from where it stands: several times
+ * faster than steps. x86: at CPL0 only, INT3 at CPL3 is the guest's own.
  */
 #define VCPU_STOPS_MAX 8u
+bool vcpu_can_run_to(const struct vcpu *v);
 bool vcpu_run_to(struct vcpu *v, const uint64_t *stop, uint32_t n, struct vcpu_exit *x,
 		 struct err *e);
 

@@ -146,6 +146,7 @@ struct scenario {
 	bool nmi_latch;
 	bool ipi_runs_site;
 	struct fetch_config fetch; /* stepped, explore */
+	bool check_changes;	   /* Arm: against the list of cmodx.h */
 	struct move *move;	   /* stepped, to max_steps */
 	size_t nmoves;
 	struct injection *injection;
