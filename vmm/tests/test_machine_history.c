@@ -39,16 +39,18 @@ static void build(enum cm_isa isa, enum fetch_model model, const char *bytes, ui
 	machine.scenario = &scenario;
 	machine.observation = &observation;
 	machine.site[0] =
-		(struct site){ .kind = &kind, .placed = { .text = TEXT, .length = length } };
+		(struct site){ .kind = &kind,
+			       .placed = { .text = TEXT, .length = length, .isa = (uint16_t)isa } };
 	memset(window, 0, sizeof(window));
 	memcpy(window, bytes, length);
-	cr_assert(insn_init(&machine.decoder, isa, &e), "%s", e.text);
+	cr_assert(insn_init(machine_decoder(&machine, isa), isa, &e), "%s", e.text);
 	machine_start_history(&machine, &range, 1, window);
 }
 
 static void drop(void)
 {
 	insn_fini(&machine.decoder);
+	insn_fini(&machine.narrow);
 	fetch_fini(&machine.fetch);
 	fetch_fini(&machine.changes);
 }
