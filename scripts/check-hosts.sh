@@ -3,7 +3,7 @@
 # check-hosts.sh BUILD [HOST...]: crossmod on hosts that QEMU emulates (default: amd).
 #   Every stepped scenario of the host's architecture ends as it expects.
 #   amd: a fixed set of searches ends with the same verdict after the same states and transitions
-#   as on this machine's KVM, and each one's witness replays there to the same state.
+#   as on this machine's KVM, and witnesses from there replay here to the same state.
 #   Full speed is refused there, whether the launcher says where it is or only the processor does.
 # Passes without the emulator or without this machine's KVM, saying so.
 set -eu
@@ -56,7 +56,10 @@ compare_searches() {
 		fail "$1 (>) searches otherwise than this machine (<)"
 		return
 	fi
-	"$build/crossmod" --host local replay "$out/$1"/*-user.json "$out/$1"/*-posted.json ||
+	# None with an NMI: QEMU 7.2 nulls SS when it switches to an interrupt stack without a change
+	# of CPL, KVM's emulator and the SDM (vol 2, INT n) do not, and SS is pushed.
+	"$build/crossmod" --host local replay "$out/$1"/*-two-pokes*.json "$out/$1"/*-a1-stale-user.json \
+		"$out/$1"/*-a2-ordered.json "$out/$1"/*-posted.json >"$out/$1-replay.txt" ||
 		fail "witnesses of $1 do not replay on this machine"
 	echo "hosts: $1: $(wc -l <"$out/$1.txt") searches equal this machine's, to the transition"
 }

@@ -10,8 +10,8 @@
 # results are simply written. Output and exit status are COMMAND's. Ctrl-C goes to COMMAND, a second
 # one ends the machine. Exit status 77 when the machine cannot be had here, 3 when it failed.
 #
-# CROSSMOD_HOSTS: where fetch-hosts.sh has put the kernels. CROSSMOD_CONSOLE: keep the machine's
-# console in that file.
+# CROSSMOD_HOSTS: where fetch-hosts.sh has put the kernels (default: as there). CROSSMOD_CONSOLE:
+# keep the machine's console in that file.
 set -eu
 
 say() {
@@ -75,13 +75,9 @@ arm64 | arm64-el0)
 esac
 
 here=$(cd "$(dirname "$0")" && pwd)
-hosts=${CROSSMOD_HOSTS:-}
-for candidate in "$here/../build-hosts" "$here/hosts"; do
-	if [ -z "$hosts" ] && [ -d "$candidate" ]; then
-		hosts=$candidate
-	fi
-done
-hosts=${hosts:-$here/../build-hosts}
+hosts=$here/hosts
+[ ! -e "$here/../Makefile" ] || hosts=$here/../build-hosts
+hosts=${CROSSMOD_HOSTS:-$hosts}
 if ! command -v "$qemu" >/dev/null; then
 	say "no $qemu here: install the package $package (make setup does)"
 	exit 77
