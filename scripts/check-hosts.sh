@@ -3,9 +3,9 @@
 # check-hosts.sh BUILD [HOST...]: crossmod on hosts that QEMU emulates (default: amd).
 #   Every stepped scenario of the host's architecture ends as it expects.
 #   amd: a fixed set of searches ends with the same verdict after the same states and transitions
-#   as on this machine's KVM, and each one's witness replays there to the same state.
+#   as on this machine's KVM, and witnesses from there replay here to the same state.
 #   Full speed is refused there, whether the launcher says where it is or only the processor does.
-# Passes without the emulator or without this machine's KVM, saying so.
+# Passes without the emulator, and compares nothing without this machine's KVM, saying so.
 set -eu
 
 build=$1
@@ -46,17 +46,21 @@ explore_on() {
 compare_searches() {
 	status=0
 	explore_on local || status=$?
+	[ "$status" -eq 0 ] || [ "$status" -eq 77 ] ||
+		fail "explore on this machine: exit status $status"
+	explore_on "$1" || fail "explore on $1: exit status $?"
 	if [ "$status" -eq 77 ]; then
-		echo "hosts: SKIPPED: no KVM on this machine to compare $1 with"
+		echo "hosts: SKIPPED: $1 searches as expected; no KVM on this machine to compare with"
 		return
 	fi
-	[ "$status" -eq 0 ] || fail "explore on this machine: exit status $status"
-	explore_on "$1" || fail "explore on $1: exit status $?"
 	if ! diff "$out/local.txt" "$out/$1.txt"; then
 		fail "$1 (>) searches otherwise than this machine (<)"
 		return
 	fi
-	"$build/crossmod" --host local replay "$out/$1"/*-user.json "$out/$1"/*-posted.json ||
+	# None with an NMI: QEMU 7.2 nulls SS when it switches to an interrupt stack without a change
+	# of CPL, KVM's emulator and the SDM (vol 2, INT n) do not, and SS is pushed.
+	"$build/crossmod" --host local replay "$out/$1"/*-two-pokes*.json "$out/$1"/*-a1-stale-user.json \
+		"$out/$1"/*-a2-ordered.json "$out/$1"/*-posted.json >"$out/$1-replay.txt" ||
 		fail "witnesses of $1 do not replay on this machine"
 	echo "hosts: $1: $(wc -l <"$out/$1.txt") searches equal this machine's, to the transition"
 }
