@@ -141,7 +141,7 @@ static void put_head(FILE *out, const struct survey *s, uint32_t height)
 	fprintf(out, "set cbtics ('0.1' 0.1, '1' 1, '10' 10, '100' 100, '1 000' 1e3, '10 000' 1e4, "
 		     "'100 000' 1e5, '1 000 000' 1e6)\n");
 	fprintf(out,
-		"set label 1 'Torn executions, guest at CPL3: %s' at screen 0.01,%g front font "
+		"set label 1 'Torn executions in the guest: %s' at screen 0.01,%g front font "
 		"',13'\n",
 		s->host->cpu, 1 - 18.0 / height);
 	fprintf(out,
