@@ -190,6 +190,7 @@ check: all
 	$(Q)scripts/check-scenarios.sh $(B)
 	$(Q)scripts/check-replay.sh $(B)
 	$(Q)scripts/check-html.sh $(B)
+	$(Q)scripts/check-sweep.sh $(B)
 	$(Q)CROSSMOD=$(B)/crossmod scripts/readme-table.sh --check
 
 # One after the other even under -j: free-running scenarios want the processors to themselves.

@@ -82,10 +82,11 @@ enum cm_role {
 	CM_ROLE_IDLE = 0,
 	CM_ROLE_PATCHER = 1,
 	CM_ROLE_EXECUTOR = 2,
-	CM_ROLE_TIMED_PATCHER = 3, /* at full speed: counts what each call of patch() took */
-	CM_ROLE_SURVEY_WRITER = 4, /* this and the next two: see struct cm_survey */
-	CM_ROLE_SURVEY_EXECUTOR = 5,
-	CM_ROLE_SURVEY_SPENDER = 6,
+	CM_ROLE_TIMED_PATCHER = 3,    /* at full speed: counts what each call of patch() took */
+	CM_ROLE_PAUSING_EXECUTOR = 4, /* at full speed: idles between two rounds */
+	CM_ROLE_SURVEY_WRITER = 5,    /* this and the next two: see struct cm_survey */
+	CM_ROLE_SURVEY_EXECUTOR = 6,
+	CM_ROLE_SURVEY_SPENDER = 7,
 };
 
 /* What the guest says of one execution of a site that was not plainly legal. */
@@ -154,7 +155,9 @@ struct cm_control {
 	uint32_t free_running;	/* IPIs by the local APIC, not by the doorbell */
 	uint32_t x2apic;
 	uint32_t stop;
-	uint32_t nmi_latch; /* NMIs nest as in Linux: latched while one runs */
+	uint32_t nmi_latch;	 /* NMIs nest as in Linux: latched while one runs */
+	uint32_t executor_pause; /* loops a CM_ROLE_PAUSING_EXECUTOR idles between two rounds */
+	uint32_t pad;
 	struct cm_site site[CM_MAX_SITES];
 };
 
@@ -375,7 +378,7 @@ enum cm_stack {
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)
 CM_STATIC_ASSERT(sizeof(struct cm_site_record) == 88);
 CM_STATIC_ASSERT(sizeof(struct cm_site) == 112);
-CM_STATIC_ASSERT(sizeof(struct cm_control) == 56 + 4 * 112);
+CM_STATIC_ASSERT(sizeof(struct cm_control) == 64 + 4 * 112);
 CM_STATIC_ASSERT(sizeof(struct cm_event) == 64);
 CM_STATIC_ASSERT(sizeof(struct cm_counts) == 88 + 16 * 64);
 CM_STATIC_ASSERT(sizeof(struct cm_histogram) == 24 + 592 * 8);

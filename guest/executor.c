@@ -77,12 +77,33 @@ void cm_executor_loop(struct cm_cpu *cpu, struct cm_control *control, struct cm_
 	}
 }
 
-/* One round from a handler: NMI body, IPI epilogue. */
+void cm_pausing_executor(struct cm_cpu *cpu)
+{
+	uint32_t last[CM_MAX_SITES] = { 0 };
+
+	for (uint32_t n = 0; !cpu->calls || n < cpu->calls; n++) {
+		for (uint32_t i = 0; i < cm_control.executor_pause; i++) {
+			if (CM_READ(cm_control.stop))
+				return;
+			cm_pause();
+		}
+		for (uint32_t i = 0; i < cm_control.sites; i++)
+			last[i] =
+				execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id], last[i]);
+	}
+}
+
+/* One round from a handler: NMI body, IPI epilogue. Never of T32 sites: the kernel is A64. */
 void cm_execute_once(struct cm_cpu *cpu)
 {
-	for (uint32_t i = 0; i < cm_control.sites; i++)
+	for (uint32_t i = 0; i < cm_control.sites; i++) {
+		if (!cm_can_execute(&cm_control.site[i])) {
+			cpu->assert_line = __LINE__;
+			cm_door(CM_DOOR_ASSERT);
+		}
 		execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id],
 			cm_control.site[i].started & 1);
+	}
 }
 
 void cm_run_sites(void)

@@ -79,11 +79,15 @@ static ALWAYS_INLINE void patcher(struct cm_cpu *cpu, bool timed)
 	}
 }
 
-/* A copy of its own: timing costs the patcher under a schedule no instruction. */
-static __attribute__((noinline)) void timed_patcher(struct cm_cpu *cpu)
+/* Roles at full speed only, apart: they cost those under a schedule no instruction. */
+static __attribute__((noinline)) void play_free(struct cm_cpu *cpu)
 {
 	if (cpu->role == CM_ROLE_TIMED_PATCHER)
 		patcher(cpu, true);
+	else if (cpu->role == CM_ROLE_PAUSING_EXECUTOR)
+		cm_pausing_executor(cpu);
+	else if (cpu->role >= CM_ROLE_SURVEY_WRITER && cm_survey_play)
+		cm_survey_play(cpu);
 }
 
 /* The rounds one by one, for a protocol that wants to know of each. */
@@ -109,10 +113,8 @@ void cm_play(struct cm_cpu *cpu)
 		patcher(cpu, false);
 	else if (cpu->role == CM_ROLE_EXECUTOR)
 		executor(cpu);
-	else if (cpu->role == CM_ROLE_TIMED_PATCHER)
-		timed_patcher(cpu);
-	else if (cpu->role >= CM_ROLE_SURVEY_WRITER && cm_survey_play)
-		cm_survey_play(cpu);
+	else
+		play_free(cpu);
 }
 
 static void user_main(struct cm_cpu *cpu)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # emulated-host.sh --host amd|arm64|arm64-el0 [--cpus N] [--memory MIB] [--seconds N] COMMAND...
+# emulated-host.sh --host ... --probe     exit status 0 when that machine can be had, else 77
 # Runs COMMAND in a machine that QEMU emulates, which has a KVM of its own:
 #   amd        x86-64 with AMD-V, kvm_amd
 #   arm64      Cortex-A57, arm64 KVM with AArch32 at EL1 and EL0
@@ -25,6 +26,7 @@ usage() {
 }
 
 host=
+probe=
 cpus=2
 memory=1024
 seconds=86400
@@ -40,11 +42,15 @@ while [ $# -gt 0 ]; do
 		esac
 		shift 2
 		;;
+	--probe)
+		probe=yes
+		shift
+		;;
 	-*) usage "unknown option $1" ;;
 	*) break ;;
 	esac
 done
-[ $# -gt 0 ] || usage "no command"
+[ $# -gt 0 ] || [ -n "$probe" ] || usage "no command"
 for number in "$cpus" "$memory" "$seconds"; do
 	case $number in
 	'' | 0* | *[!0-9]*) usage "'$number': must be a number, 1 or more" ;;
@@ -81,9 +87,10 @@ if ! command -v "$qemu" >/dev/null; then
 	exit 77
 fi
 if [ ! -e "$hosts/$arch/initrd" ]; then
-	say "no kernel in $hosts/$arch: make setup fetches it"
+	say "no kernel in $hosts/$arch: $here/fetch-hosts.sh $hosts fetches it (make setup does)"
 	exit 77
 fi
+[ -z "$probe" ] || exit 0
 
 job=$(mktemp -d "${TMPDIR:-/tmp}/crossmod-host.XXXXXX")
 trap 'rm -rf "$job"' EXIT

@@ -42,6 +42,8 @@ struct quirks {
 	bool int3_cpl0_fails;	  /* INT3 at CPL0 is not emulated: injected instead */
 	bool step_cpl3_via_guest; /* a step at CPL3 ends in the guest's own #DB, not in an exit */
 	bool iret_runs_on;	  /* a step over IRET does not stop behind it */
+	bool pushf_shows_step;	  /* PUSHF pushes the trap flag that a step has set */
+	bool rep_runs_whole;	  /* a step over REP MOVS and its like executes every iteration */
 	bool no_run_to;		  /* a run to a planted breakpoint does not stop there */
 	bool breakpoint_to_host;  /* Arm: BKPT and BRK of a vCPU that is stepped go to the host */
 	bool no_aarch32_el0;	  /* Arm: the core has no AArch32 at EL0, so no T32 */
@@ -118,10 +120,12 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e);
 
 /*
  * Run on to one of the (n) addresses in the image, none of which is where it
- * stands: EXIT_STEPPED there. For code at CPL0 that the caller knows to lead
- * there, and only where no_run_to is not in force: several times faster than steps.
+ * stands: EXIT_STEPPED there. For code that the caller knows to lead there, and only where
+ * no_run_to is not in force and vcpu_can_run_to() from where it stands: several times
+ * faster than steps. x86: at CPL0 only, INT3 at CPL3 is the guest's own.
  */
 #define VCPU_STOPS_MAX 8u
+bool vcpu_can_run_to(const struct vcpu *v);
 bool vcpu_run_to(struct vcpu *v, const uint64_t *stop, uint32_t n, struct vcpu_exit *x,
 		 struct err *e);
 
@@ -167,6 +171,9 @@ size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e
 
 /* How fast the guest's time stamp counter ticks, Hz; 0: this KVM does not say. */
 double vm_tick_rate(struct vm *vm);
+
+/* The emulator this program's processor is part of, as far as that shows; NULL: none. */
+const char *arch_emulator(void);
 
 /* Is the guest's x2APIC (rather than xAPIC) what VM_FREE uses here? */
 bool vm_x2apic(const struct vm *vm);

@@ -27,13 +27,16 @@ struct options {
 	const char *nmi[16];
 	int nnmi;
 	bool no_reduction;
-	bool every;  /* explore: do not stop at the first violation */
-	bool resume; /* explore: go on with what an earlier one left */
+	bool every;	     /* explore: do not stop at the first violation */
+	bool resume;	     /* explore, sweep: go on with what an earlier one left */
+	const char *seconds; /* sweep: of each run; survey: of all; NULL: the default */
+	/* sweep: as they were typed; NULL: the default */
+	const char *rates, *repeat, *distribution, *target;
 	bool quick;
 	const char *protocol[64]; /* matrix: --protocol, names or globs */
 	int nprotocol;
 	/* survey: as typed; NULL: the default */
-	const char *seconds, *offsets, *widths, *kinds, *pauses, *cpl;
+	const char *offsets, *widths, *kinds, *pauses, *cpl;
 	bool compare;
 	char **file;
 	int files;
@@ -44,6 +47,7 @@ enum { EXIT_AS_EXPECTED = 0, EXIT_NOT_EXPECTED = 1, EXIT_NOTHING_RAN = 77, EXIT_
 int cmd_run(const struct options *o);
 int cmd_explore(const struct options *o);
 int cmd_matrix(const struct options *o);
+int cmd_sweep(const struct options *o);
 int cmd_replay(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_list(const struct options *o);

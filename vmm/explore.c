@@ -127,7 +127,7 @@ static void mark_state(const struct explorer *x, const struct step_report *r,
 		       struct search_mark *mark)
 {
 	mark->goal = machine_finished(x->m);
-	mark->over = fetch_history_too_long(&x->m->fetch);
+	mark->over = machine_history_too_long(x->m);
 	mark->violation = 0;
 	if (x->o.nviolations)
 		mark->violation = (uint8_t)(VIOLATION_MARK + x->o.violation[0].kind);

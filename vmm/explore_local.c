@@ -125,12 +125,6 @@ static const struct insn_access *access_of(struct local *l, uint64_t pc, uint32_
 	return &l->access[offset];
 }
 
-/* Of the kernel's, where stretches are. */
-static const struct insn_access *access_at(struct local *l, uint64_t pc)
-{
-	return access_of(l, pc, l->m->image->abi.isa);
-}
-
 /* With the registers as they are now. */
 static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
 {
@@ -151,8 +145,11 @@ bool local_is(struct local *l, uint32_t vcpu)
 	if (machine_at_site(l->m, vcpu))
 		return false;
 	a = access_of(l, vcpu_pc(v), vcpu_isa(v));
-	if (a->reach != REACH_MEMORY)
+	if (a->reach == REACH_OWN || a->reach == REACH_OTHER)
 		return a->reach == REACH_OWN;
+	if (a->reach == REACH_COPY &&
+	    !is_private(l, vcpu, vcpu_register(v, INSN_COPY_FROM), false, &l->unsound))
+		return false;
 	return is_private(l, vcpu, effective(v, a), a->write, &l->unsound);
 }
 
@@ -162,6 +159,7 @@ bool local_is(struct local *l, uint32_t vcpu)
 struct walk {
 	struct local *l;
 	const struct vcpu *v;
+	uint32_t isa; /* of the code it goes through */
 	uint32_t vcpu;
 	bool any; /* the first instruction need not be local */
 	uint64_t pc;
@@ -190,8 +188,8 @@ static bool is_known(const struct walk *w, uint8_t number)
 /* One instruction that leads where we can tell. */
 static bool is_simple(const struct walk *w, const struct insn_access *a)
 {
-	return a->reach != REACH_OTHER && !a->repeats && a->stack_known && a->flow != FLOW_OTHER &&
-	       stays_on_stack(w, w->stack + a->stack);
+	return (a->reach == REACH_OWN || a->reach == REACH_MEMORY) && !a->repeats &&
+	       a->stack_known && a->flow != FLOW_OTHER && stays_on_stack(w, w->stack + a->stack);
 }
 
 /* Image or alias: what is elsewhere faults, or is a doorbell. */
@@ -209,7 +207,7 @@ static bool is_memory(const struct walk *w, const struct insn_access *a)
 /* Local, whatever was computed since the start of the walk. */
 static bool is_local_here(struct walk *w, const struct insn_access *a)
 {
-	uint8_t sp = insn_stack_pointer(&w->l->m->decoder);
+	uint8_t sp = insn_stack_pointer(machine_decoder(w->l->m, w->isa));
 	bool ignored = false;
 	uint64_t address;
 
@@ -242,7 +240,7 @@ static bool return_address(const struct walk *w, const struct insn_access *a, ui
 	}
 	if (a->return_size == 4)
 		*address &= ~(uint64_t)1;
-	return access_at(w->l, *address)->reach != REACH_OTHER;
+	return access_of(w->l, *address, w->isa)->reach != REACH_OTHER;
 }
 
 /* Where (a) leads, when it is one place. */
@@ -303,7 +301,7 @@ static bool add_path(struct walk *w, struct stretch *s)
 static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 {
 	while (w->count < STRETCH_MAX) {
-		const struct insn_access *a = access_at(w->l, w->pc);
+		const struct insn_access *a = access_of(w->l, w->pc, w->isa);
 		struct walk taken;
 
 		if (!is_simple(w, a) || (w->any && !w->count && !is_memory(w, a)) ||
@@ -351,10 +349,15 @@ bool local_stretch(struct local *l, uint32_t vcpu, bool any, struct stretch *s)
 {
 	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
 
-	if (vm_quirks(l->m->vm)->no_run_to || vcpu_cpl(v))
+	if (vm_quirks(l->m->vm)->no_run_to || !vcpu_can_run_to(v))
 		return false;
 	for (uint32_t leaves = VCPU_STOPS_MAX; leaves; leaves /= 2) {
-		struct walk w = { .l = l, .v = v, .vcpu = vcpu, .any = any, .pc = vcpu_pc(v) };
+		struct walk w = { .l = l,
+				  .v = v,
+				  .isa = vcpu_isa(v),
+				  .vcpu = vcpu,
+				  .any = any,
+				  .pc = vcpu_pc(v) };
 
 		s->paths = 0;
 		if (!grow(&w, s, leaves))

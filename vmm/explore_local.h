@@ -20,7 +20,7 @@ bool local_is(struct local *l, uint32_t vcpu);
 
 /*
  * A stretch of instructions that are local whatever they compute; the first
- * may be any that touches memory and cannot fault. They lead a vCPU at CPL0 from where it stands
+ * may be any that touches memory and cannot fault. They lead a vCPU from where it stands
  * along one of the paths to its end, and which one is known by where it stops.
  */
 #define STRETCH_MAX 64u

@@ -5,8 +5,9 @@
  * guest and no schedule.
  *
  * The Arm ARM (DDI 0487), "Concurrent modification and execution of
- * instructions" (B2.2.5; AArch32: E2.3.5) and "Synchronization and coherency
- * issues between data and instruction accesses" (B2.4.4), wants of the writer
+ * instructions" (B2.2.5; AArch32: E2.2.5) and "Synchronization and coherency
+ * issues between data and instruction accesses" (B2.7.4.2, E2.5.3.2: "A write
+ * has been made coherent with an instruction fetch when ..."), want of the writer
  *
  *	STR; DC CVAU; DSB ISH; IC IVAU; DSB ISH
  *
@@ -34,6 +35,9 @@
  * before, is what the architecture says of broadcast maintenance, and what
  * Simner et al. (ESOP 2020, ISA2.F+dc+ic+ctrl-isb) found forbidden to fail.
  * Nothing but maintenance ever makes a fetch newer: model stale without it.
+ *
+ * AArch32 (E2.2.5) wants BPIMVA beside ICIMVAU as well: that is of predictions,
+ * of where to fetch and not of what, and no bound here depends on it.
  *
  * CTR_EL0.IDC and DIC, where set, say that steps 1 and 3 are not necessary.
  * Both are taken as clear: what is right then is right with them.
@@ -81,6 +85,8 @@ void fetch_clean(struct fetch *f, uint32_t vcpu, uint64_t address)
 	uint64_t line = fetch_line(f->config.dline);
 
 	assert(vcpu < f->vcpus);
+	if (f->config.model != FETCH_ARM)
+		return;
 	for (uint32_t g = 0; g < f->m.granules; g++)
 		if (f->m.address[g] / line == address / line)
 			f->m.cleaning[vcpu][g] = fetch_now(f);
@@ -92,6 +98,8 @@ void fetch_invalidate(struct fetch *f, uint32_t vcpu, uint64_t address)
 	uint64_t line = fetch_line(f->config.iline);
 
 	assert(vcpu < f->vcpus);
+	if (f->config.model != FETCH_ARM)
+		return;
 	for (uint32_t g = 0; g < f->m.granules; g++)
 		if (f->m.address[g] / line == address / line)
 			f->m.invalidating[vcpu][g] = f->m.clean[g];
@@ -101,6 +109,8 @@ void fetch_invalidate(struct fetch *f, uint32_t vcpu, uint64_t address)
 void fetch_invalidate_all(struct fetch *f, uint32_t vcpu, bool everywhere)
 {
 	assert(vcpu < f->vcpus);
+	if (f->config.model != FETCH_ARM)
+		return;
 	for (uint32_t g = 0; g < f->m.granules; g++)
 		*(everywhere ? &f->m.invalidating[vcpu][g] : &f->m.invalidating_own[vcpu][g]) =
 			f->m.clean[g];
@@ -112,6 +122,8 @@ void fetch_barrier(struct fetch *f, uint32_t vcpu)
 	struct fetch_maintenance *m = &f->m;
 
 	assert(vcpu < f->vcpus);
+	if (f->config.model != FETCH_ARM)
+		return;
 	for (uint32_t g = 0; g < m->granules; g++) {
 		m->clean[g] = newer(m->clean[g], m->cleaning[vcpu][g]);
 		for (uint32_t i = 0; i < f->vcpus; i++)

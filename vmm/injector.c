@@ -13,8 +13,10 @@
 #include "arrivals.h"
 #include "clock.h"
 
-#define TICK_SECONDS 0.01  /* how long it may sleep and not hear that it is to stop */
-#define SPIN_SECONDS 60e-6 /* more than a timer's wake-up is late on an idle processor */
+#define TICK_SECONDS  0.01  /* how long it may sleep and not hear that it is to stop */
+#define SPIN_SECONDS  60e-6 /* more than a timer's wake-up is late on an idle processor */
+/* What it leaves, at least, to the vCPU that it shares a processor with before it sends again. */
+#define SHARE_SECONDS 20e-6
 
 struct injector {
 	struct vm *vm;
@@ -43,8 +45,11 @@ static double first_due(const struct injector *i)
 /* To (when), or to the next tick before it. */
 static void wait_for(struct injector *i, double when)
 {
-	double now = clock_now(), until = when - (i->spin ? SPIN_SECONDS : 0);
+	double now = clock_now(), until;
 
+	if (!i->spin && when < now + SHARE_SECONDS)
+		when = now + SHARE_SECONDS;
+	until = when - (i->spin ? SPIN_SECONDS : 0);
 	if (until > now + TICK_SECONDS)
 		until = now + TICK_SECONDS;
 	if (until > now) {

@@ -30,6 +30,12 @@ struct injector_source {
 
 struct injector;
 
+/* One behind those of the (vcpus), of (cores) usable by this process? */
+static inline bool injector_has_processor(uint32_t cores, uint32_t vcpus)
+{
+	return cores > vcpus;
+}
+
 /*
  * Start to send the (n) sources' events, from now on, to the vCPUs of (vm) on
  * the (index)-th processor this process may use. With none to send it does

@@ -103,11 +103,13 @@ static struct insn of_system(uint32_t w)
 	uint32_t op1 = insn_bits(w, 18, 16), crn = insn_bits(w, 15, 12), crm = insn_bits(w, 11, 8),
 		 op2 = insn_bits(w, 7, 5);
 	struct insn i = of_class(INSN_PLAIN);
-	bool read = insn_bit(w, 21);
+	bool read = insn_bit(w, 21), bare = insn_bits(w, 20, 16) == 3 && !read;
 
-	if (insn_bits(w, 20, 19) == 0 && op1 == 3 && crn == 2 && !read) {
+	if (bare && (crn == 2 || crn == 3) && insn_bits(w, 4, 0) != 31) {
+		i.class = INSN_UNDEFINED;
+	} else if (bare && crn == 2) {
 		i.class = class_of_hint(crm << 3 | op2);
-	} else if (insn_bits(w, 20, 19) == 0 && op1 == 3 && crn == 3 && !read) {
+	} else if (bare && crn == 3) {
 		i.class = class_of_barrier(crm, op2);
 	} else if (insn_bits(w, 20, 19) == 1 && crn == 7 && !read && is_cache_operation(op1, crm)) {
 		i.class = INSN_CACHE;

@@ -191,12 +191,12 @@ static struct insn t32_decode(struct insn_decoder *d, const uint8_t *bytes, size
 /* The four 32-bit branches (F5.1.18, F5.1.25): bits 14 and 12 of the second halfword say which. */
 static enum insn_flow flow_of_wide_branch(const struct t32 *t, uint64_t pc, uint64_t *target)
 {
-	uint32_t s = insn_bit(t->first, 10), j1 = insn_bit(t->second, 13),
-		 j2 = insn_bit(t->second, 11);
+	bool s = insn_bit(t->first, 10), j1 = insn_bit(t->second, 13), j2 = insn_bit(t->second, 11);
 	uint32_t low = insn_bits(t->second, 10, 0) << 1;
-	uint32_t wide =
-		s << 24 | (j1 == s) << 23 | (j2 == s) << 22 | insn_bits(t->first, 9, 0) << 12 | low;
-	uint32_t near = s << 20 | j2 << 19 | j1 << 18 | insn_bits(t->first, 5, 0) << 12 | low;
+	uint32_t wide = (s ? 1u << 24 : 0) | (j1 == s ? 1u << 23 : 0) | (j2 == s ? 1u << 22 : 0) |
+			insn_bits(t->first, 9, 0) << 12 | low;
+	uint32_t near = (s ? 1u << 20 : 0) | (j2 ? 1u << 19 : 0) | (j1 ? 1u << 18 : 0) |
+			insn_bits(t->first, 5, 0) << 12 | low;
 
 	switch (t->second & 0x5000) {
 	case 0x0000:
@@ -275,18 +275,18 @@ static bool take_list(struct insn_access *a, uint8_t base, uint32_t list, bool l
 {
 	int32_t bytes = (int32_t)(4 * count_bits(list));
 
+	if (!bytes || insn_bit(list, SP) || (!load && insn_bit(list, PC)))
+		return false; /* UNPREDICTABLE */
 	a->reach = REACH_MEMORY;
 	a->base = base;
 	a->displacement = below ? -bytes : 0;
 	a->size = (uint8_t)bytes;
 	a->write = !load;
-	a->writes = load ? list & ~(1u << PC) & ~(1u << SP) : 0;
+	a->writes = load ? list & ~(1u << PC) : 0;
 	if (writeback && base == SP)
 		a->stack = below ? -bytes : bytes;
 	else if (writeback)
 		a->writes |= 1u << base;
-	if (load && insn_bit(list, SP))
-		a->stack_known = false;
 	if (load && insn_bit(list, PC)) {
 		a->flow = base == SP && writeback && !below ? FLOW_RETURN : FLOW_OTHER;
 		a->return_at = (uint8_t)(bytes - 4);
@@ -369,7 +369,7 @@ static bool take_operand(struct insn_access *a, const cs_arm *arm, uint64_t addr
 			a->displacement += (int64_t)((address + 4) & ~(uint64_t)3);
 		}
 		take_writeback(a, arm);
-		return !op->subtracted;
+		return !op->subtracted && a->index != PC; /* UNPREDICTABLE */
 	}
 	return false;
 }

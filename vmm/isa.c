@@ -14,6 +14,13 @@ bool isa_is_arm(uint32_t isa)
 	return isa == CM_ISA_A64 || isa == CM_ISA_T32 || isa == CM_ISA_A32;
 }
 
+const char *isa_level(uint32_t isa, uint32_t cpl)
+{
+	if (isa_is_arm(isa))
+		return cpl ? "EL0" : "EL1";
+	return cpl ? "CPL 3" : "CPL 0";
+}
+
 uint32_t isa_chunk(uint32_t isa)
 {
 	return isa == CM_ISA_T32 ? 2 : isa_is_arm(isa) ? 4 : 1;

@@ -16,6 +16,9 @@ const char *isa_name(uint32_t isa);
 /* One of the three of Arm? */
 bool isa_is_arm(uint32_t isa);
 
+/* Where a role is played in the terms of (isa): "CPL 3", or "EL0". (cpl) is 0 or 3. */
+const char *isa_level(uint32_t isa, uint32_t cpl);
+
 /* Bytes a fetch takes at once unless something else is said: byte, word, halfword. */
 uint32_t isa_chunk(uint32_t isa);
 

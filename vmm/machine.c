@@ -181,7 +181,7 @@ static bool came_back(struct machine *m, uint32_t vcpu, const struct vcpu_exit *
 	case EXIT_DELIVERED:
 		r->delivered = true;
 		r->vector = x->vector;
-		fetch_delivered(&m->fetch, vcpu);
+		machine_note_delivered(m, vcpu);
 		return true;
 	case EXIT_DOOR:
 		r->door = x->door;
@@ -244,36 +244,12 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 	}
 }
 
-/* Where the line of a maintenance operation is executed. The alias is another name of its data. */
-static void note_maintenance(struct machine *m, uint32_t vcpu, const struct insn *insn,
-			     uint64_t address)
-{
-	if (insn->class == INSN_DSB)
-		fetch_barrier(&m->fetch, vcpu);
-	switch (insn->maintenance) {
-	case MAINTAIN_NOTHING:
-		break;
-	case MAINTAIN_CLEAN:
-		if (address - CM_ALIAS_BASE < CM_TEXT_SIZE)
-			address += CM_TEXT_BASE - CM_ALIAS_BASE;
-		fetch_clean(&m->fetch, vcpu, address);
-		break;
-	case MAINTAIN_INVALIDATE:
-		fetch_invalidate(&m->fetch, vcpu, address);
-		break;
-	case MAINTAIN_INVALIDATE_OWN:
-	case MAINTAIN_INVALIDATE_ALL:
-		fetch_invalidate_all(&m->fetch, vcpu, insn->maintenance == MAINTAIN_INVALIDATE_ALL);
-		break;
-	}
-}
-
 static void note_stores(struct machine *m, uint32_t vcpu, struct step_report *r)
 {
 	uint8_t window[FETCH_WINDOW_MAX];
 
 	machine_read_window(m, window);
-	if (fetch_stored(&m->fetch, window, (int)vcpu)) {
+	if (machine_note_stored(m, vcpu, window)) {
 		r->stored = true;
 		m->observation->stores++;
 	}
@@ -305,14 +281,15 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 		c->mixture.length = r->length;
 		memcpy(c->mixture.bytes, r->bytes, sizeof(r->bytes));
 	}
+	machine_check_change(m, a->vcpu, r);
 	if (!came_back(m, a->vcpu, &x, r, e))
 		return false;
 	if (x.kind == EXIT_DELIVERED || insn.class == INSN_EVENT_RETURN)
 		machine_stack_moved(m, a->vcpu, sp, x.kind != EXIT_DELIVERED);
 	if (x.kind == EXIT_STEPPED)
-		note_maintenance(m, a->vcpu, &insn, operand);
+		machine_note_maintenance(m, a->vcpu, &insn, operand);
 	if (x.kind == EXIT_STEPPED && synchronises(m, &insn, counter)) {
-		fetch_synchronised(&m->fetch, a->vcpu);
+		machine_note_synchronised(m, a->vcpu);
 		r->synchronised = true;
 	}
 	if (!c->dead && c->nmi_latched && vcpu_can_take(v, EVENT_NMI)) {

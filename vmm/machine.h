@@ -74,6 +74,7 @@ struct machine {
 	struct insn *decoded;	     /* per byte of the image, length 0 = not yet */
 	struct site site[CM_MAX_SITES];
 	struct fetch fetch;
+	struct fetch changes; /* scenario->check_changes: what is synchronised, by Arm's rules */
 	const struct image_symbol *idle; /* the loop of a vCPU with nothing left to do */
 	uint8_t *ready_image;		 /* the image's bytes at READY */
 	uint8_t *base_image;		 /* machine_state.c: what packed states are relative to */
@@ -124,6 +125,9 @@ void machine_ran(struct machine *m, uint32_t count);
 uint32_t machine_fetches(struct machine *m, uint32_t vcpu, struct action *list, uint32_t max);
 /* Is the vCPU about to execute patched bytes? */
 bool machine_at_site(const struct machine *m, uint32_t vcpu);
+
+/* Can an instruction be fetched from more versions than are followed? */
+bool machine_history_too_long(const struct machine *m);
 
 /* Has played its role and waits in the idle loop. */
 bool machine_idle(const struct machine *m, uint32_t vcpu);

@@ -25,6 +25,26 @@ bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan 
 /* machine_state.c: (vcpu)'s stack pointer moved from (before) by a delivery or an IRET. */
 void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool iret);
 
+/*
+ * machine_history.c: the fetch history, and beside it the one that changes of
+ * Arm code are checked against. Both are told of everything by these alone.
+ */
+void machine_start_history(struct machine *m, const struct fetch_range *range, uint32_t count,
+			   const uint8_t *window);
+void machine_note_synchronised(struct machine *m, uint32_t vcpu);
+void machine_note_delivered(struct machine *m, uint32_t vcpu);
+/* The canonical bytes are (window) now. True if they have changed. */
+bool machine_note_stored(struct machine *m, uint32_t vcpu, const uint8_t *window);
+/* (vcpu) has executed (insn), whose operand was (address), if it has one. */
+void machine_note_maintenance(struct machine *m, uint32_t vcpu, const struct insn *insn,
+			      uint64_t address);
+/* (vcpu) has executed what (r) says: a violation, if an unsynchronised change of it was illegal. */
+void machine_check_change(struct machine *m, uint32_t vcpu, struct step_report *r);
+/* Both as bytes, MACHINE_HISTORY_MAX at most, and back. */
+#define MACHINE_HISTORY_MAX (2 * FETCH_PACKED_MAX)
+size_t machine_pack_history(const struct machine *m, uint8_t *out, size_t max);
+void machine_unpack_history(struct machine *m, const uint8_t *in, size_t size);
+
 bool machine_latch(struct machine *m, uint32_t vcpu, struct err *e);
 
 #endif

@@ -72,6 +72,7 @@ void machine_free(struct machine *m)
 	insn_fini(&m->decoder);
 	insn_fini(&m->narrow);
 	fetch_fini(&m->fetch);
+	fetch_fini(&m->changes);
 	free(m->decoded);
 	free(m->ready_image);
 	free(m->base_image);
@@ -117,8 +118,7 @@ static void start_fetching(struct machine *m)
 		       m->memory->text + (range[i].address - CM_TEXT_BASE), range[i].length);
 	for (uint32_t i = 0; i < s->vcpus; i++)
 		memcpy(m->memory->view[i], m->memory->text, CM_TEXT_SIZE);
-	fetch_fini(&m->fetch);
-	fetch_init(&m->fetch, &s->fetch, s->vcpus, range, count, window);
+	machine_start_history(m, range, count, window);
 }
 
 bool machine_reset(struct machine *m, struct observation *o, struct err *e)
@@ -153,10 +153,10 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
 /* In the form that is equal where the future is: a store more or less in the past is no matter. */
 static void hash_fetch(const struct machine *m, XXH3_state_t *state)
 {
-	uint8_t *packed = malloc(FETCH_PACKED_MAX);
+	uint8_t *packed = malloc(MACHINE_HISTORY_MAX);
 
 	assert(packed);
-	XXH3_128bits_update(state, packed, fetch_pack(&m->fetch, packed, FETCH_PACKED_MAX));
+	XXH3_128bits_update(state, packed, machine_pack_history(m, packed, MACHINE_HISTORY_MAX));
 	free(packed);
 }
 

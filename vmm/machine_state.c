@@ -157,7 +157,8 @@ static size_t header_size(const struct machine *m)
 
 uint8_t *machine_pack(struct machine *m, size_t *size)
 {
-	struct writer w = { .room = header_size(m) + FETCH_PACKED_MAX };
+	size_t history = m->changes.size ? MACHINE_HISTORY_MAX : FETCH_PACKED_MAX;
+	struct writer w = { .room = header_size(m) + history };
 	struct packed *p;
 
 	w.bytes = calloc(1, w.room);
@@ -166,7 +167,7 @@ uint8_t *machine_pack(struct machine *m, size_t *size)
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++)
 		wipe_below(m, i, vcpu_sp(vm_vcpu(m->vm, i)));
 	w.used = header_size(m);
-	w.used += fetch_pack(&m->fetch, w.bytes + w.used, FETCH_PACKED_MAX);
+	w.used += machine_pack_history(m, w.bytes + w.used, history);
 	assert(w.used <= w.room);
 	((struct packed *)(void *)w.bytes)->fetch_size = (uint32_t)(w.used - header_size(m));
 	each_range(m, add_lines, &w);
@@ -206,7 +207,7 @@ void machine_unpack(struct machine *m, const uint8_t *bytes, size_t size)
 	const struct packed *p = (const struct packed *)(const void *)bytes;
 	const uint8_t *at = bytes + header_size(m);
 
-	fetch_unpack(&m->fetch, at, p->fetch_size);
+	machine_unpack_history(m, at, p->fetch_size);
 	at += p->fetch_size;
 	write_window(m);
 	each_range(m, restore_lines, NULL);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* main.c - the command line. The only file that prints usage and exits. */
 #include <argp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
+#include "emulated.h"
 #include "guard.h"
 
 const char *argp_program_version = "crossmod " CROSSMOD_VERSION " (" CROSSMOD_COMMIT ")";
@@ -17,6 +19,7 @@ struct command {
 	const char *args;
 	enum { NO_ARGUMENTS, ARGUMENTS, OPTIONAL_ARGUMENTS } takes;
 	const char *doc;
+	bool falls_back; /* without /dev/kvm: to an emulated host */
 };
 
 #define KEY_GUEST 'g'
@@ -42,7 +45,17 @@ static const struct argp_option all_options[] = {
 	{ "no-reduction", 'R', NULL, 0, "A choice point at every instruction", 0 },
 	{ "every-violation", 'K', NULL, 0,
 	  "Do not stop at the first violation: say which kinds can be reached", 0 },
-	{ "resume", 'U', NULL, 0, "Go on with a search that Ctrl-C or a bound ended", 0 },
+	{ "resume", 'U', NULL, 0, "Go on with a search or sweep that was ended early", 0 },
+	{ "rates", 'r', "LIST", 0,
+	  "NMIs a second and vCPU: numbers with commas, FROM:TO:STEP or FROM:TO:FACTORlog", 0 },
+	{ "repeat", 'n', "N", 0, "Run every point N times (default: 5)", 0 },
+	{ "seconds", 's', "S", 0,
+	  "sweep: run a point for S seconds each time (default: 2); survey: take S seconds in all "
+	  "(default: 60)",
+	  0 },
+	{ "distribution", 'd', "NAME", 0, "periodic (default), poisson or burst", 0 },
+	{ "target", 'v', "VCPU", 0,
+	  "The vCPU that NMIs are sent to, or all (default: as the scenario says)", 0 },
 	{ "max-states", 'S', "N", 0, "Stop after N states", 0 },
 	{ "max-seconds", 'T', "N", 0, "Stop after N seconds; matrix: of all cells (default: 1140)",
 	  0 },
@@ -50,7 +63,6 @@ static const struct argp_option all_options[] = {
 	{ "quick", 'q', NULL, 0, "Two vCPUs, without NMIs, 170 seconds at most", 0 },
 	{ "protocol", 'P', "NAME", 0, "Only protocols of that name or glob; may be repeated", 0 },
 	{ "expect", 'E', "VERDICT", 0, "The verdict that counts as expected (default: safe)", 0 },
-	{ "seconds", 's', "N", 0, "Take N seconds, about (default: 60)", 0 },
 	{ "offsets", 'O', "LIST", 0,
 	  "Of the instruction in its line: 0 to 63, ranges, page (default: 0-63,page)", 0 },
 	{ "widths", 'w', "LIST", 0, "Bytes of a store (default: 1,2,4,8)", 0 },
@@ -64,30 +76,42 @@ static const struct argp_option all_options[] = {
 
 static const struct command commands[] = {
 	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS,
-	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
+	  "Run scenarios (files or directories) and compare the verdicts with what they expect.",
+	  true },
 	{ "explore", cmd_explore, "jogFNCJRKUSTME", "SCENARIO...", ARGUMENTS,
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
-	  "not looked at." },
+	  "not looked at.",
+	  true },
 	{ "matrix", cmd_matrix, "jogqPFNCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS,
 	  "Explore protocols of the guest image (default: all) under every fetch model, with two and "
 	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
-	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR." },
+	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR.",
+	  true },
+	{ "sweep", cmd_sweep, "jogUrnsdv", "SCENARIO...", ARGUMENTS,
+	  "Run scenarios of the method free at rising NMI rates, point by point in turn: retries and "
+	  "time a patch, progress against rate 0, the rate at which that falls below half. Writes "
+	  "sweep.json, sweep.csv, sweep.svg and sweep.png to DIR (default: results/sweep).",
+	  false },
 	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
-	  "the same state." },
-	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, "Validate scenarios; run nothing." },
+	  "the same state.",
+	  true },
+	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, "Validate scenarios; run nothing.",
+	  false },
 	{ "list", cmd_list, "jg", "", NO_ARGUMENTS,
-	  "List protocols, kinds of site and shipped scenarios." },
+	  "List protocols, kinds of site and shipped scenarios.", false },
 	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS,
-	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
+	  "Show what this host's KVM can do, which quirks are in force and how that was found.",
+	  false },
 	{ "survey", cmd_survey, "ogsOwkplc", "[A.json B.json]", OPTIONAL_ARGUMENTS,
 	  "Count which instructions this processor tears when another stores them back and forth at "
 	  "full speed, by place, store and kind; how long a store takes to be executed, and what "
 	  "synchronising costs. Writes survey.json, .csv, .svg and .txt to DIR (default: "
-	  "results/survey). With --compare: what two of those say differently." },
+	  "results/survey). With --compare: what two of those say differently.",
+	  false },
 	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS,
-	  "Measure crossmod's own layers against the raw KVM operations." },
+	  "Measure crossmod's own layers against the raw KVM operations.", false },
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -99,6 +123,7 @@ static const char top_doc[] =
 	"  run SCENARIO...      run scenarios, compare verdicts with what is expected\n"
 	"  explore SCENARIO...  try every schedule, until no new state appears\n"
 	"  matrix [PROTOCOL...] every protocol under every fetch model\n"
+	"  sweep SCENARIO...    progress of patching against the rate of NMIs\n"
 	"  replay WITNESS...    execute a recorded schedule again (--trace, --html explain it)\n"
 	"  check SCENARIO...    validate scenarios only\n"
 	"  list                 protocols, kinds of site, scenarios\n"
@@ -113,95 +138,66 @@ struct parse {
 	struct options *o;
 };
 
+/* Options that are no more than what was typed, or that they were given. */
+static const struct {
+	int key;
+	size_t member; /* of struct options: a const char *, or a bool */
+	bool flag;
+} plain[] = {
+#define TEXT(key, member)                                    \
+	{                                                    \
+		key, offsetof(struct options, member), false \
+	}
+#define FLAG(key, member)                                   \
+	{                                                   \
+		key, offsetof(struct options, member), true \
+	}
+	TEXT('o', out),	       TEXT(KEY_GUEST, guest),	TEXT('H', html),
+	TEXT('F', fetch),      TEXT('C', vcpus),	TEXT('J', jobs),
+	TEXT('S', max_states), TEXT('T', max_seconds),	TEXT('M', max_memory),
+	TEXT('E', expect),     TEXT('r', rates),	TEXT('n', repeat),
+	TEXT('s', seconds),    TEXT('d', distribution), TEXT('v', target),
+	TEXT('O', offsets),    TEXT('w', widths),	TEXT('k', kinds),
+	TEXT('p', pauses),     TEXT('l', cpl),		FLAG('j', json),
+	FLAG('t', trace),      FLAG('m', markdown),	FLAG(KEY_ALL, all),
+	FLAG('q', quick),      FLAG('R', no_reduction), FLAG('K', every),
+	FLAG('U', resume),     FLAG('c', compare),
+#undef TEXT
+#undef FLAG
+};
+
+static bool take_plain(struct options *o, int key, const char *arg)
+{
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		char *member = (char *)o + plain[i].member;
+
+		if (plain[i].key != key)
+			continue;
+		if (plain[i].flag)
+			*(bool *)member = true;
+		else
+			memcpy(member, &arg, sizeof(arg));
+		return true;
+	}
+	return false;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
 
+	if (take_plain(p->o, key, arg))
+		return 0;
 	switch (key) {
-	case 'j':
-		p->o->json = true;
-		return 0;
-	case 'o':
-		p->o->out = arg;
-		return 0;
-	case KEY_GUEST:
-		p->o->guest = arg;
-		return 0;
-	case 't':
-		p->o->trace = true;
-		return 0;
-	case 'H':
-		p->o->html = arg;
-		return 0;
-	case 'm':
-		p->o->markdown = true;
-		return 0;
-	case KEY_ALL:
-		p->o->all = true;
-		return 0;
-	case 'F':
-		p->o->fetch = arg;
-		return 0;
 	case 'N':
 		if (p->o->nnmi == (int)(sizeof(p->o->nmi) / sizeof(p->o->nmi[0])))
 			argp_error(state, "too many --nmi");
 		p->o->nmi[p->o->nnmi++] = arg;
 		return 0;
-	case 'C':
-		p->o->vcpus = arg;
-		return 0;
-	case 'J':
-		p->o->jobs = arg;
-		return 0;
 	case 'P':
 		if (p->o->nprotocol == (int)(sizeof(p->o->protocol) / sizeof(p->o->protocol[0])))
 			argp_error(state, "too many --protocol");
 		p->o->protocol[p->o->nprotocol++] = arg;
-		return 0;
-	case 'q':
-		p->o->quick = true;
-		return 0;
-	case 'R':
-		p->o->no_reduction = true;
-		return 0;
-	case 'K':
-		p->o->every = true;
-		return 0;
-	case 'U':
-		p->o->resume = true;
-		return 0;
-	case 'S':
-		p->o->max_states = arg;
-		return 0;
-	case 'T':
-		p->o->max_seconds = arg;
-		return 0;
-	case 'M':
-		p->o->max_memory = arg;
-		return 0;
-	case 'E':
-		p->o->expect = arg;
-		return 0;
-	case 's':
-		p->o->seconds = arg;
-		return 0;
-	case 'O':
-		p->o->offsets = arg;
-		return 0;
-	case 'w':
-		p->o->widths = arg;
-		return 0;
-	case 'k':
-		p->o->kinds = arg;
-		return 0;
-	case 'p':
-		p->o->pauses = arg;
-		return 0;
-	case 'l':
-		p->o->cpl = arg;
-		return 0;
-	case 'c':
-		p->o->compare = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (p->command->takes == NO_ARGUMENTS)
@@ -221,17 +217,66 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_option top_options[] = {
+	{ "host", 'h', "HOST", 0,
+	  "Where COMMAND runs: local; on amd, arm64 or arm64-el0, which QEMU emulates; auto: local, "
+	  "or amd where there is no /dev/kvm (default)",
+	  0 },
+	{ 0 },
+};
+
+struct top {
+	enum emulated_host host;
+	const struct command *command;
+	int at; /* its index in argv */
+};
+
 static error_t parse_top(int key, char *arg, struct argp_state *state)
 {
-	if (key == ARGP_KEY_NO_ARGS)
+	struct top *t = state->input;
+
+	switch (key) {
+	case 'h':
+		if (!emulated_parse(arg, &t->host))
+			argp_error(state, "--host %s: must be %s", arg, emulated_names());
+		return 0;
+	case ARGP_KEY_NO_ARGS:
 		argp_usage(state);
-	if (key == ARGP_KEY_ARG)
-		argp_error(state, "unknown command '%s'", arg);
-	return 0;
+		return 0;
+	case ARGP_KEY_ARG:
+		for (size_t i = 0; i < NCOMMANDS; i++)
+			if (!strcmp(arg, commands[i].name))
+				t->command = &commands[i];
+		if (!t->command)
+			argp_error(state, "unknown command '%s'", arg);
+		/* The rest is the command's. */
+		t->at = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
-static int run_command(const struct command *c, int argc, char **argv)
+/* To another host, when (host) is one. Returns when the command is to run here. */
+static void leave(enum emulated_host host, const struct command *c, char *const *arguments)
 {
+	enum emulated_host chosen = emulated_choose(host, c->falls_back);
+	struct err e = { 0 };
+
+	if (chosen == HOST_LOCAL)
+		return;
+	if (host == HOST_AUTO)
+		fprintf(stderr, "crossmod: no /dev/kvm here: this runs on AMD-V in QEMU's emulator "
+				"(--host local forbids it)\n");
+	emulated_enter(chosen, c->name, arguments, &e);
+	exit(cmd_fail(&e));
+}
+
+/* (argv) starts with the command's name. */
+static int run_command(const struct top *t, int argc, char **argv)
+{
+	const struct command *c = t->command;
 	struct argp_option options[sizeof(all_options) / sizeof(all_options[0])] = { 0 };
 	struct argp argp = { options, parse_option, c->args, c->doc, NULL, NULL, NULL };
 	struct options o = { 0 };
@@ -243,21 +288,21 @@ static int run_command(const struct command *c, int argc, char **argv)
 		if (strchr(c->accepts, all_options[i].key))
 			options[n++] = all_options[i];
 	snprintf(name, sizeof(name), "crossmod %s", c->name);
-	argv[1] = name;
-	argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &p);
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, &p);
+	leave(t->host, c, argv + 1);
 	guard_install();
 	return c->run(&o);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct argp top = { NULL, parse_top, "COMMAND [ARGUMENT...]", top_doc, NULL,
-					 NULL, NULL };
+	static const struct argp argp = { top_options, parse_top, "COMMAND [ARGUMENT...]",
+					  top_doc,     NULL,	  NULL,
+					  NULL };
+	struct top top = { .host = HOST_AUTO };
 
 	argp_err_exit_status = 2;
-	for (size_t i = 0; argc > 1 && i < NCOMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return run_command(&commands[i], argc, argv);
-	argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, NULL);
-	return 2;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top);
+	return run_command(&top, argc - top.at, argv + top.at);
 }

@@ -86,16 +86,7 @@ const char *report_alignment(uint64_t address, uint32_t length, char *buf, size_
 
 const char *report_violation(enum violation_kind kind)
 {
-	static const enum verdict verdicts[VIOLATIONS] = {
-		[VIOLATION_TORN] = VERDICT_TORN,
-		[VIOLATION_STALE] = VERDICT_STALE,
-		[VIOLATION_UNHANDLED_TRAP] = VERDICT_UNHANDLED_TRAP,
-		[VIOLATION_WRONG_TARGET] = VERDICT_WRONG_TARGET,
-		[VIOLATION_CRASH] = VERDICT_CRASH,
-	};
-
-	assert((unsigned int)kind < VIOLATIONS);
-	return verdict_name(verdicts[kind]);
+	return verdict_name(verdict_of_violation(kind));
 }
 
 uint64_t report_executions(const struct observation *o)

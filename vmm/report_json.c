@@ -146,6 +146,7 @@ void report_put_host(json_t *o, const struct host *h)
 	put(host, "microcode", text_or_null(h->microcode));
 	put(host, "kernel", text(h->kernel));
 	put(host, "kvm", text(h->kvm_module));
+	put(host, "emulated", text_or_null(h->emulated));
 	put(host, "cores", json_integer(h->cores));
 	put(host, "quirks", json_string(host_quirks(h, buf, sizeof(buf))));
 	put(host, "version", text(h->version));
@@ -207,6 +208,24 @@ static json_t *site_object(const struct placement *p, uint32_t index)
 	return o;
 }
 
+/* In the terms of the architecture, as the scenario says it. */
+static void put_level(json_t *role, const struct scenario *s, uint32_t cpl)
+{
+	if (isa_is_arm(s->isa))
+		put(role, "el", json_integer(cpl ? 0 : 1));
+	else
+		put(role, "cpl", json_integer(cpl));
+}
+
+/* What an NMI and an IPI of this result really were. */
+static void put_events(json_t *o, const struct scenario *s)
+{
+	if (!isa_is_arm(s->isa))
+		return;
+	put(o, "nmi_is", json_string("FIQ by the vCPU's FIQ line, taken with IRQs masked"));
+	put(o, "ipi_is", json_string("IRQ by the vCPU's IRQ line"));
+}
+
 static void put_roles(json_t *o, const struct scenario *s)
 {
 	json_t *sites = json_array(), *patcher = json_object(), *executors = json_object();
@@ -216,18 +235,20 @@ static void put_roles(json_t *o, const struct scenario *s)
 	put(o, "sites", sites);
 	put(o, "vcpus", json_integer(s->vcpus));
 	put(patcher, "vcpu", json_integer(s->patcher));
-	put(patcher, "cpl", json_integer(s->patcher_cpl));
+	put_level(patcher, s, s->patcher_cpl);
 	put(patcher, "pokes", json_integer(s->pokes));
 	put(patcher, "batch", json_integer(s->batch));
 	put(patcher, "pause", json_integer(s->pause));
 	put(o, "patcher", patcher);
 	put(executors, "vcpus", vcpu_list(s->executors));
-	put(executors, "cpl", json_integer(s->executor_cpl));
+	put_level(executors, s, s->executor_cpl);
 	put(executors, "calls", json_integer(s->calls));
+	put(executors, "pause", json_integer(s->executor_pause));
 	put(o, "executors", executors);
 	put(o, "nmi_runs_site", json_boolean(s->nmi_runs_site));
 	put(o, "nmi_latch", json_boolean(s->nmi_latch));
 	put(o, "ipi_runs_site", json_boolean(s->ipi_runs_site));
+	put_events(o, s);
 }
 
 static void put_stepped_limits(json_t *o, const struct scenario *s)
@@ -237,6 +258,7 @@ static void put_stepped_limits(json_t *o, const struct scenario *s)
 	put(knobs, "delivery_syncs", json_boolean(s->fetch.delivery_syncs));
 	if (isa_is_arm(s->isa)) {
 		put(knobs, "return_syncs", json_boolean(!s->fetch.return_lax));
+		put(knobs, "check_changes", json_boolean(s->check_changes));
 	} else {
 		put(knobs, "mfence_syncs", json_boolean(s->fetch.mfence_syncs));
 		put(knobs, "own_alias_visible", json_boolean(s->fetch.own_alias_visible));

@@ -42,6 +42,7 @@ struct free_run {
 	struct runner runner[CM_MAX_VCPUS];
 	atomic_uint done; /* mask of vCPUs whose role is over, or that are dead */
 	atomic_bool quit; /* leave KVM_RUN for good */
+	double began;
 };
 
 static void sleep_until(double when)
@@ -97,7 +98,7 @@ static struct injector *start_injector(struct free_run *run, struct injector_sou
 	uint32_t last = n ? list[n - 1].vcpu : 0;
 
 	r->used = n > 0;
-	r->own_processor = affinity_count() > run->s->vcpus;
+	r->own_processor = injector_has_processor(affinity_count(), run->s->vcpus);
 	r->shared_with = last;
 	return injector_start(run->vm, list, n, run->s->free.distribution,
 			      r->own_processor ? run->s->vcpus : last, r->own_processor, e);
@@ -193,8 +194,8 @@ static bool supervise(struct free_run *run, free_progress progress, void *arg, s
 	if (!injector)
 		return false;
 	watch(run, injector, start, progress, arg);
-	run->o->seconds = clock_now() - start;
 	ok = injector_stop(injector, &run->o->injector.lateness_ns, e);
+	run->o->seconds = clock_now() - start;
 	count_injected(run->o, list, n);
 	return ok;
 }
@@ -265,6 +266,21 @@ static void judge_end(struct free_run *run, struct runner *r)
 	observation_add(run->o, &v);
 }
 
+/* Patches cannot have taken longer than there was time: a wrong tick rate would show here. */
+static void take_patches(struct free_run *run)
+{
+	struct observation *o = run->o;
+	double elapsed = clock_now() - run->began, took;
+
+	o->patches = *setup_patches(run->vm, run->image);
+	o->tick_rate = vm_tick_rate(run->vm);
+	took = o->tick_rate > 0 ? (double)o->patches.ticks.sum / o->tick_rate : 0;
+	if (took > 1.01 * elapsed + 0.01)
+		snprintf(o->suspect, sizeof(o->suspect),
+			 "the guest's clock says that patches took %.3f s, but the run took %.3f s",
+			 took, elapsed);
+}
+
 static bool collect(struct free_run *run, struct err *e)
 {
 	for (uint32_t i = 0; i < run->s->vcpus; i++) {
@@ -283,8 +299,7 @@ static bool collect(struct free_run *run, struct err *e)
 		judge(run, i);
 		judge_end(run, r);
 	}
-	run->o->patches = *setup_patches(run->vm, run->image);
-	run->o->tick_rate = vm_tick_rate(run->vm);
+	take_patches(run);
 	return true;
 }
 
@@ -308,6 +323,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 			*quirks = *vm_quirks(run.vm);
 	}
 	if (ok) {
+		run.began = clock_now();
 		ok = start_threads(&run, e) && supervise(&run, progress, arg, e);
 		stop(&run);
 		ok = ok && collect(&run, e);

@@ -226,6 +226,22 @@ static bool read_isa(struct scenario *s, const struct jnode *root)
 	return true;
 }
 
+/* Of T32 sites no handler runs any; and an FIQ stays masked in its own handler: no latch is needed. */
+static bool check_handlers(const struct scenario *s, const struct jnode *root)
+{
+	struct jnode n;
+
+	if (s->isa == CM_ISA_T32 && (s->nmi_runs_site || s->ipi_runs_site)) {
+		jnode_get(root, s->nmi_runs_site ? "nmi_runs_site" : "ipi_runs_site", &n);
+		return jnode_fail(&n, "handlers are A64 code at EL1 and cannot execute T32 sites");
+	}
+	if (isa_is_arm(s->isa) && s->nmi_latch) {
+		jnode_get(root, "nmi_latch", &n);
+		return jnode_fail(&n, "for x86: on Arm FIQs stay masked until the handler returns");
+	}
+	return true;
+}
+
 /* In the order in which the checks need each other, whatever the file's order. */
 static bool read_all(struct scenario *s, const struct image *img, const struct jnode *root)
 {
@@ -241,8 +257,8 @@ static bool read_all(struct scenario *s, const struct image *img, const struct j
 	       scenario_read_offline(s, root) &&
 	       jnode_opt_bool(root, "nmi_runs_site", &s->nmi_runs_site) &&
 	       jnode_opt_bool(root, "nmi_latch", &s->nmi_latch) &&
-	       jnode_opt_bool(root, "ipi_runs_site", &s->ipi_runs_site) && read_how(s, img, root) &&
-	       read_expect(s, root);
+	       jnode_opt_bool(root, "ipi_runs_site", &s->ipi_runs_site) &&
+	       check_handlers(s, root) && read_how(s, img, root) && read_expect(s, root);
 }
 
 /* The path below the last scenarios/ directory, without .json. */

@@ -140,11 +140,13 @@ struct scenario {
 	uint32_t pause;
 	uint32_t executors; /* mask */
 	uint32_t executor_cpl;
-	uint32_t calls; /* rounds over the sites; free: 0, until the end */
+	uint32_t executor_pause; /* free: loops an executor idles between two rounds */
+	uint32_t calls;		 /* rounds over the sites; free: 0, until the end */
 	bool nmi_runs_site;
 	bool nmi_latch;
 	bool ipi_runs_site;
 	struct fetch_config fetch; /* stepped, explore */
+	bool check_changes;	   /* Arm: against the list of cmodx.h */
 	struct move *move;	   /* stepped, to max_steps */
 	size_t nmoves;
 	struct injection *injection;

@@ -146,16 +146,35 @@ bool scenario_read_sites(struct scenario *s, const struct image *img, const stru
 
 /* ---- roles ---- */
 
-const char *const scenario_patcher_keys[] = { "vcpu", "cpl", "pokes", "batch", "pause", NULL };
-const char *const scenario_executors_keys[] = { "vcpus", "cpl", "calls", NULL };
+const char *const scenario_patcher_keys[] = {
+	"vcpu", "cpl", "el", "pokes", "batch", "pause", NULL
+};
+const char *const scenario_executors_keys[] = { "vcpus", "cpl", "el", "calls", "pause", NULL };
 
-static bool read_cpl(const struct jnode *object, uint32_t *cpl)
+/* Where a role is played: CPL 0 or 3 or, in the terms of Arm, EL1 or EL0. */
+static bool read_level(const struct scenario *s, const struct jnode *object, uint32_t *cpl)
 {
 	struct jnode n;
 	uint32_t value;
 
+	if (jnode_get(object, "el", &n)) {
+		struct jnode both;
+
+		if (!isa_is_arm(s->isa))
+			return jnode_fail(&n, "exception levels are Arm's; on %s say \"cpl\"",
+					  isa_name(s->isa));
+		if (jnode_get(object, "cpl", &both))
+			return jnode_fail(&both, "\"el\" says it already");
+		if (!jnode_u32(&n, 0, 1, &value))
+			return false;
+		*cpl = value ? 0 : 3;
+		return true;
+	}
 	if (!jnode_get(object, "cpl", &n))
 		return true;
+	if (isa_is_arm(s->isa))
+		return jnode_fail(&n, "privilege levels are x86's; on %s say \"el\", 0 or 1",
+				  isa_name(s->isa));
 	if (!jnode_u32(&n, 0, 3, &value))
 		return false;
 	if (value != 0 && value != 3)
@@ -189,7 +208,7 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root)
 	s->batch = 1;
 	if (jnode_get(&n, "vcpu", &vcpu) && !scenario_read_vcpu(s, &vcpu, &s->patcher))
 		return false;
-	if (!read_cpl(&n, &s->patcher_cpl) || !read_rounds(s, &n, "pokes", &s->pokes) ||
+	if (!read_level(s, &n, &s->patcher_cpl) || !read_rounds(s, &n, "pokes", &s->pokes) ||
 	    !jnode_opt_u32(&n, "batch", 1, CM_MAX_SITES, &s->batch) ||
 	    !jnode_opt_u32(&n, "pause", 0, UINT32_MAX, &s->pause))
 		return false;
@@ -201,7 +220,7 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root)
 
 bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 {
-	struct jnode n, vcpus;
+	struct jnode n, vcpus, el, pause;
 
 	if (jnode_get(root, "executors", &n) && !jnode_object(&n, scenario_executors_keys))
 		return false;
@@ -213,7 +232,17 @@ bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 			return jnode_fail(&vcpus, "vCPU %u is the patcher and cannot execute too",
 					  s->patcher);
 	}
-	return read_cpl(&n, &s->executor_cpl) && read_rounds(s, &n, "calls", &s->calls);
+	/* The guest's kernel is A64: T32 is executed at EL0 only. */
+	s->executor_cpl = s->isa == CM_ISA_T32 ? 3 : 0;
+	if (!read_level(s, &n, &s->executor_cpl) || !read_rounds(s, &n, "calls", &s->calls) ||
+	    !jnode_opt_u32(&n, "pause", 0, UINT32_MAX, &s->executor_pause))
+		return false;
+	if (jnode_get(&n, "pause", &pause) && s->method != METHOD_FREE)
+		return jnode_fail(&pause, "an executor's pause is for method 'free' only");
+	if (s->isa == CM_ISA_T32 && s->executor_cpl == 0 && jnode_get(&n, "el", &el))
+		return jnode_fail(&el, "T32 sites are executed at EL0 only: the guest's kernel is "
+				       "A64");
+	return true;
 }
 
 /* vCPU 0 prepares the protocol and the patcher has to be there: neither can come late. */
@@ -234,21 +263,17 @@ bool scenario_read_offline(struct scenario *s, const struct jnode *root)
 
 /* ---- fetch ---- */
 
-const char *const scenario_fetch_keys[] = { "model",
-					    "chunk",
-					    "delivery_syncs",
-					    "mfence_syncs",
-					    "own_alias_visible",
-					    "return_syncs",
-					    "dline",
-					    "iline",
-					    NULL };
+const char *const scenario_fetch_keys[] = {
+	"model",	 "chunk",	 "delivery_syncs", "mfence_syncs", "own_alias_visible",
+	"check_changes", "return_syncs", "dline",	   "iline",	   NULL
+};
 
 /* Arm: exception entry and return synchronise the context, unless FEAT_ExS says otherwise. */
 void scenario_default_fetch(struct scenario *s)
 {
 	s->fetch.chunk = isa_chunk(s->isa);
 	s->fetch.delivery_syncs = isa_is_arm(s->isa);
+	s->check_changes = isa_is_arm(s->isa);
 }
 
 static bool read_model(struct scenario *s, const struct jnode *n)
@@ -295,7 +320,7 @@ static bool check_knobs(const struct scenario *s, const struct jnode *n)
 	} knobs[] = {
 		{ "mfence_syncs", false }, { "own_alias_visible", false },
 		{ "return_syncs", true },  { "dline", true },
-		{ "iline", true },
+		{ "iline", true },	   { "check_changes", true },
 	};
 	struct jnode knob;
 
@@ -340,7 +365,8 @@ bool scenario_read_fetch(struct scenario *s, const struct jnode *n)
 	    !jnode_opt_bool(n, "return_syncs", &return_syncs))
 		return false;
 	s->fetch.return_lax = !return_syncs;
-	return jnode_opt_bool(n, "delivery_syncs", &s->fetch.delivery_syncs) &&
+	return jnode_opt_bool(n, "check_changes", &s->check_changes) &&
+	       jnode_opt_bool(n, "delivery_syncs", &s->fetch.delivery_syncs) &&
 	       jnode_opt_bool(n, "mfence_syncs", &s->fetch.mfence_syncs) &&
 	       jnode_opt_bool(n, "own_alias_visible", &s->fetch.own_alias_visible);
 }

@@ -97,6 +97,7 @@ static void write_control(struct vm *vm, const struct image *image, const struct
 		.pause = s->pause,
 		.nmi_runs_site = s->nmi_runs_site,
 		.nmi_latch = s->nmi_latch,
+		.executor_pause = s->executor_pause,
 		.ipi_runs_site = s->ipi_runs_site,
 		.free_running = s->method == METHOD_FREE,
 		.x2apic = vm_x2apic(vm),
@@ -114,7 +115,7 @@ static void write_mailbox(struct cm_cpu *cpu, uint32_t id, const struct scenario
 		cpu->role = s->method == METHOD_FREE ? CM_ROLE_TIMED_PATCHER : CM_ROLE_PATCHER;
 		cpu->cpl = s->patcher_cpl;
 	} else if (s->executors & 1u << id) {
-		cpu->role = CM_ROLE_EXECUTOR;
+		cpu->role = s->executor_pause ? CM_ROLE_PAUSING_EXECUTOR : CM_ROLE_EXECUTOR;
 		cpu->cpl = s->executor_cpl;
 	}
 }

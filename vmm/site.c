@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* site.c - placed sites and their mixtures. Runs nothing. */
 #include "site.h"
+#include "isa.h"
 #include "vector.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-static bool is_arm(uint32_t isa)
-{
-	return isa == CM_ISA_A64 || isa == CM_ISA_T32 || isa == CM_ISA_A32;
-}
 
 static uint64_t slot_start(uint32_t index)
 {
@@ -42,7 +38,7 @@ void site_place(struct site *s, const struct image_site *kind, uint32_t index, u
 		.value_new = r->value_new,
 		.length = r->length,
 		.isa = (uint16_t)r->isa,
-		.lead = is_arm(r->isa) ? (uint16_t)r->site_offset : 0,
+		.lead = isa_is_arm(r->isa) ? (uint16_t)r->site_offset : 0,
 	};
 	memcpy(s->placed.old_bytes, r->old_bytes, CM_MAX_SITE_LEN);
 	memcpy(s->placed.new_bytes, r->new_bytes, CM_MAX_SITE_LEN);
@@ -87,6 +83,19 @@ static bool matches(const uint8_t *form, uint32_t form_length, struct insn_decod
 	return boundary == offset && !memcmp(form + offset, bytes, inside);
 }
 
+/* The other 16-bit instruction of a Thumb-2 scheme: it skips what is changed next. */
+static bool leads_over(const struct site *s, struct insn_decoder *d, const uint8_t *bytes,
+		       uint32_t length)
+{
+	uint64_t text = s->placed.text, target;
+
+	return s->placed.isa == CM_ISA_T32 && s->placed.length > 2 &&
+	       insn_decode(d, bytes, length, text).length == 2 &&
+	       insn_access(d, bytes, length, text).flow == FLOW_JUMP &&
+	       insn_direct_target(d, bytes, length, text, &target) &&
+	       target == text + s->placed.length;
+}
+
 enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t address,
 			 const uint8_t *bytes, uint32_t length)
 {
@@ -101,12 +110,15 @@ enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t 
 		return FORM_NEW;
 	if (offset == 0 && insn_decode(d, bytes, length, address).class == INSN_BREAKPOINT)
 		return FORM_BREAKPOINT;
+	if (offset == 0 && leads_over(s, d, bytes, length))
+		return FORM_OVER;
 	return FORM_TORN;
 }
 
 const char *site_form_name(enum site_form form)
 {
-	static const char *const names[] = { "outside", "old", "new", "breakpoint", "torn" };
+	static const char *const names[] = { "outside",	   "old",	  "new",
+					     "breakpoint", "branch over", "torn" };
 
 	return names[form];
 }
@@ -166,7 +178,7 @@ static bool leads_to(const struct site *s, struct insn_decoder *d, const uint8_t
 		       target == ev->ip;
 	}
 	if (ev->kind == CM_EVENT_OUTCOME)
-		return !is_arm(s->placed.isa) && first.length == s->placed.length &&
+		return !isa_is_arm(s->placed.isa) && first.length == s->placed.length &&
 		       value_of(s, mix) == ev->value;
 	return faults_at(s, d, mix, ev->ip - text);
 }
@@ -295,7 +307,7 @@ static void judge_outcome(const struct judge *j, struct violation *v)
 static void name_exception(uint32_t isa, const struct cm_event *ev, const char *where, char *buf,
 			   size_t size)
 {
-	const char *name = is_arm(isa) ? vector_name(isa, ev->vector) : NULL;
+	const char *name = isa_is_arm(isa) ? vector_name(isa, ev->vector) : NULL;
 
 	if (name)
 		snprintf(buf, size, "raised an exception, %s, at %s", name, where);

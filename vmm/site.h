@@ -44,6 +44,7 @@ enum site_form {
 	FORM_OLD,
 	FORM_NEW,
 	FORM_BREAKPOINT,
+	FORM_OVER, /* T32: a 16-bit B over the rest of the site, as harmless as a breakpoint */
 	FORM_TORN, /* none of them */
 };
 enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t address,

@@ -79,11 +79,13 @@ static void print_roles(const struct trace *t, const struct scenario *s)
 	for (uint32_t i = 0; i < s->vcpus; i++) {
 		fprintf(t->out, "vCPU %-4u", i);
 		if (i == s->patcher)
-			fprintf(t->out, "patches at CPL %u, %u poke%s\n", s->patcher_cpl, s->pokes,
+			fprintf(t->out, "patches at %s, %u poke%s\n",
+				isa_level(s->isa, s->patcher_cpl), s->pokes,
 				s->pokes == 1 ? "" : "s");
 		else if (s->executors & 1u << i)
-			fprintf(t->out, "executes the sites at CPL %u, %u round%s\n",
-				s->executor_cpl, s->calls, s->calls == 1 ? "" : "s");
+			fprintf(t->out, "executes the sites at %s, %u round%s\n",
+				isa_level(s->isa, s->executor_cpl), s->calls,
+				s->calls == 1 ? "" : "s");
 		else
 			fputs("idle\n", t->out);
 	}

@@ -147,8 +147,9 @@ void trace_add(struct trace_maker *k, enum trace_tone tone, const char *fmt, ...
 enum trace_tone trace_tone_of(enum site_form form)
 {
 	static const enum trace_tone tones[] = {
-		[FORM_OUTSIDE] = TONE_PLAIN,	     [FORM_OLD] = TONE_OLD,   [FORM_NEW] = TONE_NEW,
-		[FORM_BREAKPOINT] = TONE_BREAKPOINT, [FORM_TORN] = TONE_TORN,
+		[FORM_OUTSIDE] = TONE_PLAIN,   [FORM_OLD] = TONE_OLD,
+		[FORM_NEW] = TONE_NEW,	       [FORM_BREAKPOINT] = TONE_BREAKPOINT,
+		[FORM_OVER] = TONE_BREAKPOINT, [FORM_TORN] = TONE_TORN,
 	};
 
 	assert((unsigned int)form < COUNT(tones));
@@ -163,7 +164,7 @@ static void letter_bytes(struct trace_bytes *b, const struct cm_site *p)
 		bool old = b->bytes[i] == p->old_bytes[b->at + i];
 		bool new = b->bytes[i] == p->new_bytes[b->at + i];
 
-		if (b->form == FORM_BREAKPOINT && b->at + i == 0)
+		if ((b->form == FORM_BREAKPOINT || b->form == FORM_OVER) && b->at + i == 0)
 			b->letters[i] = 'B';
 		else if (old && new)
 			b->letters[i] = '=';

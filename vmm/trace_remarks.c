@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "isa.h"
 #include "trace_internal.h"
 #include "vector.h"
 
@@ -112,6 +113,7 @@ static const char *age_of(const struct trace_maker *k, const struct trace_fetch 
 	uint32_t at = (uint32_t)site_offset(x->site, k->r->pc);
 	uint32_t end = at + to < p->length ? to : p->length - at;
 	const uint8_t *bytes = k->r->bytes + from;
+	enum site_form form;
 	bool old, new;
 
 	if (from >= end)
@@ -120,9 +122,9 @@ static const char *age_of(const struct trace_maker *k, const struct trace_fetch 
 	new = !memcmp(bytes, p->new_bytes + at + from, end - from);
 	if (old || new)
 		return old && new ? "old and new alike" : old ? "old" : "new";
-	if (!from && site_form(x->site, machine_decoder(k->m, k->r->isa), k->r->pc, bytes, end) ==
-			     FORM_BREAKPOINT)
-		return "breakpoint";
+	form = site_form(x->site, machine_decoder(k->m, k->r->isa), k->r->pc, bytes, end);
+	if (!from && (form == FORM_BREAKPOINT || form == FORM_OVER))
+		return site_form_name(form);
 	return "a mixture in memory";
 }
 
@@ -138,6 +140,8 @@ static void add_pieces(struct trace_maker *k, const struct trace_fetch *x)
 			trace_add(k, TONE_PLAIN, ", ");
 		if (to - from == x->length)
 			trace_add(k, TONE_PLAIN, "all");
+		else if (k->r->isa == CM_ISA_T32 && to - from == 2)
+			trace_add(k, TONE_PLAIN, from ? "second half" : "first half");
 		else if (to == 1)
 			trace_add(k, TONE_PLAIN, "head");
 		else if (to == x->length && from == 1)
@@ -243,12 +247,14 @@ static void say_door(struct trace_maker *k)
 	}
 }
 
-/* In sc, asc and desc every fetch is of the newest anyway; in arm it depends on more. */
+/* In sc, asc and desc every fetch is of the newest anyway; on Arm it depends on more. */
 static void say_synchronised(struct trace_maker *k)
 {
 	const struct fetch *f = &k->m->fetch;
 
-	if (f->config.model == FETCH_ORDERED || f->config.model == FETCH_STALE)
+	if (isa_is_arm(k->m->scenario->isa))
+		trace_remark(k, "synchronises the context");
+	else if (f->config.model == FETCH_ORDERED || f->config.model == FETCH_STALE)
 		trace_remark(k, "serialises: it fetches nothing older than store %u from here on",
 			     fetch_now(f) - k->r->stored);
 	else

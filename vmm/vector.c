@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* vector.c - x86's vectors (SDM vol 3, 6.3.1) and Arm's exception classes (DDI 0487, D17.2.37). */
 #include "vector.h"
+#include "isa.h"
 
 #include <stddef.h>
 
@@ -42,14 +43,9 @@ static const char *const arm_names[] = {
 	[CM_VECTOR_SERROR] = "SError",
 };
 
-static bool is_x86(uint32_t isa)
-{
-	return isa != CM_ISA_A64 && isa != CM_ISA_T32 && isa != CM_ISA_A32;
-}
-
 const char *vector_name(uint32_t isa, uint64_t vector)
 {
-	if (is_x86(isa))
+	if (!isa_is_arm(isa))
 		return vector < COUNT(x86_names) ? x86_names[vector] : NULL;
 	return vector < COUNT(arm_names) ? arm_names[vector] : NULL;
 }
@@ -66,15 +62,15 @@ const char *vector_ipi_name(uint32_t isa)
 
 bool vector_is_breakpoint(uint32_t isa, uint64_t vector)
 {
-	return is_x86(isa) ? vector == 3 : vector == 0x38 || vector == 0x3c;
+	return !isa_is_arm(isa) ? vector == 3 : vector == 0x38 || vector == 0x3c;
 }
 
 bool vector_is_fault(uint32_t isa, uint64_t vector)
 {
-	return is_x86(isa) ? vector == 14 : vector >= 0x20 && vector <= 0x25 && vector != 0x22;
+	return !isa_is_arm(isa) ? vector == 14 : vector >= 0x20 && vector <= 0x25 && vector != 0x22;
 }
 
 uint64_t vector_trap_address(uint32_t isa, uint64_t vector, uint64_t ip)
 {
-	return is_x86(isa) && vector == 3 ? ip - 1 : ip;
+	return !isa_is_arm(isa) && vector == 3 ? ip - 1 : ip;
 }

@@ -139,6 +139,12 @@ static inline uint32_t cm_chunk(const struct cm_site *site)
 	return site->isa == CM_ISA_T32 ? 2 : 4;
 }
 
+/* Can the kernel's own code execute the site? */
+static inline bool cm_can_execute(const struct cm_site *site)
+{
+	return site->isa == CM_ISA_A64;
+}
+
 static inline uint64_t cm_entry(const struct cm_site *site)
 {
 	return site->text - site->lead;

@@ -122,6 +122,17 @@ static CM_ROUTINE void planted_branch(const struct cm_poke *poke, uint32_t count
 	}
 }
 
+/* At full speed: one patch as long as the run, starting over all the time. */
+static CM_ROUTINE void planted_start_over(const struct cm_poke *poke, uint32_t count)
+{
+	nothing(poke, count);
+	while (!CM_READ(cm_control.stop)) {
+		cm_retry();
+		cm_relax();
+	}
+}
+
+CM_PROTOCOL(planted_late, "starts over until it is told to stop", .patch = planted_start_over);
 CM_PROTOCOL(planted_livelock, "asks again for ever, if NMIs refuse", .patch = planted_ask,
 	    .nmi = planted_refuse);
 CM_PROTOCOL(planted_deadlock, "waits for somebody who is not there", .patch = planted_wait);

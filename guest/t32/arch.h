@@ -21,6 +21,21 @@ static inline uint64_t cm_entry(const struct cm_site *site)
 	return site->text - site->lead;
 }
 
+static inline void cm_pause(void)
+{
+	__asm__ volatile("yield" ::: "memory");
+}
+
+static inline bool cm_can_execute(const struct cm_site *site)
+{
+	return site->isa == CM_ISA_T32;
+}
+
+static inline void cm_door(uint32_t reason)
+{
+	*(volatile uint32_t *)CM_DOORBELL_ADDRESS = reason;
+}
+
 /* Not from here: the whole of a T32 executor is its loop. */
 struct cm_cpu *cm_this_cpu(void);
 

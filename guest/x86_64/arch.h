@@ -123,6 +123,13 @@ static inline uint32_t cm_chunk(const struct cm_site *site)
 	return 1;
 }
 
+/* Can the kernel's own code execute the site? */
+static inline bool cm_can_execute(const struct cm_site *site)
+{
+	(void)site;
+	return true;
+}
+
 /* What cm_execute() is called with. */
 static inline uint64_t cm_entry(const struct cm_site *site)
 {

@@ -145,11 +145,15 @@ cm_nmi_entry:
 	movq	%gs:0, %rdx
 	cmpl	$0, CPU_NMI_STATE(%rdx)
 	jne	.Lnested
-	/* Did it hit between the end of another, state 0 already, and its IRET? */
+	/*
+	 * Did it hit between the end of another, state 0 already, and its IRET?
+	 * The lowest address of that stack is not in it: it is the top of the user
+	 * stack below, where CPL3 begins.
+	 */
 	movq	56(%rsp), %rax
 	subq	CPU_NMI_SP(%rdx), %rax
 	cmpq	$-STACK_SIZE, %rax
-	jae	.Lleaving
+	ja	.Lleaving
 	movl	$1, CPU_NMI_STATE(%rdx)
 	movq	CPU_NMI_SP(%rdx), %rax
 	subq	$72, %rax
@@ -275,6 +279,12 @@ cm_selfcheck_int3:
 	.globl	cm_selfcheck_iret
 cm_selfcheck_iret:
 	iretq
+	.globl	cm_selfcheck_pushf
+cm_selfcheck_pushf:
+	pushfq
+	.globl	cm_selfcheck_rep
+cm_selfcheck_rep:
+	rep stosb
 	.globl	cm_selfcheck_count
 cm_selfcheck_count:
 	decq	%rcx

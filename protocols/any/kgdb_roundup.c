@@ -40,6 +40,7 @@ static CM_ROUTINE void kgdb_roundup_patch(const struct cm_poke *poke, uint32_t c
 		cm_poke_head(&poke[i]);
 		CM_STEP("kgdb_roundup.tail");
 		cm_poke_tail(&poke[i]);
+		cm_flush(&poke[i], 0, poke[i].length);
 	}
 	CM_STEP("kgdb_roundup.flush");
 	if (!(cm_protocol()->variant & GUARD))

@@ -42,6 +42,7 @@ static CM_ROUTINE void nmi_help_write(void)
 	cm_poke_head(&nmi_help_poke);
 	CM_STEP("nmi_help.tail");
 	cm_poke_tail(&nmi_help_poke);
+	cm_flush(&nmi_help_poke, 0, nmi_help_poke.length);
 }
 
 static CM_ROUTINE void nmi_help_one(const struct cm_poke *poke)

@@ -52,6 +52,7 @@ static CM_ROUTINE void be_master(void)
 		cm_poke_head(&rendezvous_poke[i]);
 		CM_STEP("rendezvous.tail");
 		cm_poke_tail(&rendezvous_poke[i]);
+		cm_flush(&rendezvous_poke[i], 0, rendezvous_poke[i].length);
 	}
 	cm_sync_core();
 	CM_STEP("rendezvous.release");

@@ -40,6 +40,7 @@ static CM_ROUTINE void stop_machine_patch(const struct cm_poke *poke, uint32_t c
 		cm_poke_head(&poke[i]);
 		CM_STEP("stop_machine.tail");
 		cm_poke_tail(&poke[i]);
+		cm_flush(&poke[i], 0, poke[i].length);
 	}
 	CM_STEP("stop_machine.release");
 	CM_WRITE(stop_machine_state, STOP_RELEASE);

@@ -288,14 +288,20 @@ Test(fetch_arm, maintenance_elsewhere_does_nothing)
 /* In the other models it is neither necessary nor of use. */
 Test(fetch_arm, other_models_know_no_maintenance)
 {
-	struct fetch f;
+	static uint8_t before[FETCH_PACKED_MAX], after[FETCH_PACKED_MAX];
 
-	history_start(&f, FETCH_STALE, CHUNK, TEXT, 2 * LINE);
-	play(&f, "hn C0h B0 I0h B0 A0 O1 B0", PLAINLY);
-	assert_outcomes(&f, "no oo", "stale, maintained");
-	play(&f, "S1", PLAINLY);
-	assert_outcomes(&f, "no", "stale, synchronised");
-	fetch_fini(&f);
+	for (enum fetch_model model = FETCH_SC; model < FETCH_ARM; model++) {
+		struct fetch f;
+		size_t size;
+
+		history_start(&f, model, CHUNK, TEXT, 2 * LINE);
+		play(&f, "hn tn hi", PLAINLY);
+		size = fetch_pack(&f, before, sizeof(before));
+		play(&f, "C0h C0t B0 I0h I0t B0 A0 O1 B0 B1", PLAINLY);
+		cr_assert_eq(fetch_pack(&f, after, sizeof(after)), size);
+		cr_expect_arr_eq(before, after, size, "%s", fetch_model_name(model));
+		fetch_fini(&f);
+	}
 }
 
 /* ---- the rules once more ---- */
@@ -427,4 +433,23 @@ Test(fetch_arm, what_is_over_is_forgotten)
 	cr_expect_arr_eq(over, fresh, size);
 	fetch_fini(&f);
 	fetch_fini(&g);
+}
+
+/* A page of byte chunks with every bound open still fits what callers make room for. */
+Test(fetch_arm, the_largest_history_fits)
+{
+	static uint8_t bytes[FETCH_PACKED_MAX], window[FETCH_WINDOW_MAX];
+	const struct fetch_config config = { .model = FETCH_ARM, .chunk = 1 };
+	const struct fetch_range range = { .address = TEXT, .length = FETCH_WINDOW_MAX };
+	struct fetch f;
+
+	fetch_init(&f, &config, CM_MAX_VCPUS, &range, 1, window);
+	for (uint32_t i = 0; i < FETCH_HISTORY_MAX; i++) {
+		window[0] ^= 1;
+		window[FETCH_WINDOW_MAX - 1] = (uint8_t)i;
+		fetch_stored(&f, window, 0);
+	}
+	cr_expect(fetch_history_too_long(&f));
+	cr_expect_leq(fetch_pack(&f, bytes, sizeof(bytes)), sizeof(bytes));
+	fetch_fini(&f);
 }

@@ -85,7 +85,7 @@ Test(image, names_addresses)
 		{ TEXT + 0x40, "common" },
 		{ TEXT + 0x5f, "common+0x1f" },
 		{ CONTROL + 1, "control+0x1" },
-		{ CONTROL + sizeof(struct cm_control), "0x100031f8" },
+		{ CONTROL + sizeof(struct cm_control), "0x10003200" },
 		{ RODATA + offsetof(struct rodata, site), "cm_site_nop5" },
 		{ RODATA + offsetof(struct rodata, site) + 1, "0x10002089" },
 		{ CM_TEXT_BASE, "0x20000000" },

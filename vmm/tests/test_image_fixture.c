@@ -57,7 +57,7 @@ static void add_symbols(struct fixture *f)
 	add_symbol(f, S_TWIN, "patch", STT_FUNC, TEXT + 0x60, 8);
 	add_symbol(f, S_TWIN2, "patch", STT_FUNC, TEXT + 0x70, 8);
 	add_symbol(f, S_MAPPING, "$x", STT_NOTYPE, TEXT, 0);
-	add_symbol(f, S_SPARE, "spare", STT_OBJECT, DATA + 0x200, 8);
+	add_symbol(f, S_SPARE, "spare", STT_OBJECT, DATA + 0x300, 8);
 }
 
 static Elf64_Phdr load(uint64_t offset, uint64_t address, uint64_t filesz, uint64_t memsz,

@@ -78,6 +78,7 @@ static const struct {
 	{ "hlt #1", 0xd4400020, INSN_UNDEFINED },
 	{ "dcps1", 0xd4a00001, INSN_UNDEFINED },
 	{ "udf #5", 0x00000005, INSN_UNDEFINED },
+	{ "a barrier with a register", 0xd5033ca5, INSN_UNDEFINED },
 	{ "allocated to nothing", 0x03000000, INSN_UNDEFINED },
 	{ "wfi", 0xd503207f, INSN_WAIT },
 	{ "wfe", 0xd503205f, INSN_WAIT },

@@ -271,14 +271,15 @@ Test(scenario, fetch)
 Test(scenario, free_options)
 {
 	struct scenario s = free_running(
-		"{\"vcpus\": 3, \"executors\": {\"calls\": 0}, \"patcher\": {\"pokes\": 5},"
+		"{\"vcpus\": 3, \"executors\": {\"calls\": 0, \"pause\": 77}, \"patcher\": {\"pokes\": 5},"
 		" \"free\": {\"iterations\": 1000000, \"nmi_rate\": 2.5, \"ipi_rate\": 1e7,"
-		" \"ipi_vcpus\": [2]}}");
+		" \"ipi_vcpus\": [2], \"distribution\": \"burst\"}}");
 
 	cr_expect(s.free.iterations == 1000000 && s.free.seconds == 0);
 	cr_expect(s.free.nmi_rate == 2.5 && s.free.nmi_mask == 0x7);
 	cr_expect(s.free.ipi_rate == 1e7 && s.free.ipi_mask == 0x4);
-	cr_expect(s.calls == 0 && s.pokes == 5);
+	cr_expect(s.calls == 0 && s.pokes == 5 && s.executor_pause == 77);
+	cr_expect_eq(s.free.distribution, DISTRIBUTION_BURST);
 	scenario_fini(&s);
 }
 

@@ -80,10 +80,17 @@ Test(scenario_isa, model_arm_and_its_knobs)
 	cr_expect_eq(s.fetch.model, FETCH_ARM);
 	cr_expect_eq(s.fetch.dline, 128);
 	cr_expect_eq(s.fetch.iline, 32);
-	cr_expect(s.fetch.return_lax && s.fetch.delivery_syncs);
+	cr_expect(s.fetch.return_lax && s.fetch.delivery_syncs && s.check_changes);
 	scenario_fini(&s);
 	cr_assert(parse(&s, "t.json", SCENARIO("nop_b", ""), true, &e));
 	cr_expect_not(s.fetch.return_lax);
+	scenario_fini(&s);
+	cr_assert(parse(&s, "t.json", SCENARIO("bl_bl", ", \"fetch\": {\"check_changes\": false}"),
+			true, &e));
+	cr_expect_not(s.check_changes);
+	scenario_fini(&s);
+	cr_assert(parse(&s, "t.json", SCENARIO("nop5_jmp5", ""), true, &e));
+	cr_expect_not(s.check_changes, "x86 has no such list");
 	scenario_fini(&s);
 }
 

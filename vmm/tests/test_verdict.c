@@ -56,6 +56,7 @@ static enum verdict expected_violation(const struct input *in)
 		[VIOLATION_UNHANDLED_TRAP] = VERDICT_UNHANDLED_TRAP,
 		[VIOLATION_WRONG_TARGET] = VERDICT_WRONG_TARGET,
 		[VIOLATION_CRASH] = VERDICT_CRASH,
+		[VIOLATION_ILLEGAL_CHANGE] = VERDICT_ILLEGAL_CHANGE,
 	};
 
 	if (in->stepped)
@@ -66,7 +67,9 @@ static enum verdict expected_violation(const struct input *in)
 		return VERDICT_WRONG_TARGET;
 	if (in->kinds & (1u << VIOLATION_UNHANDLED_TRAP))
 		return VERDICT_UNHANDLED_TRAP;
-	return in->kinds & (1u << VIOLATION_TORN) ? VERDICT_TORN : VERDICT_STALE;
+	if (in->kinds & (1u << VIOLATION_TORN))
+		return VERDICT_TORN;
+	return in->kinds & (1u << VIOLATION_STALE) ? VERDICT_STALE : VERDICT_ILLEGAL_CHANGE;
 }
 
 /* The rule in other words than verdict.c's. */

@@ -36,6 +36,7 @@ enum arm_register {
 #define ARM_PSTATE_T   (1ull << 5)
 #define ARM_PSTATE_M32 (1ull << 4)
 #define ARM_PSTATE_EL1 (1ull << 2)
+#define ARM_PSTATE_IT  0x0600fc00ull
 #define ARM_EL1H       0x005ull
 #define ARM_MASKED     0x3c0ull /* D, A, I and F, as every exception leaves them */
 #define ARM_T32_EL0    0x030ull
@@ -72,6 +73,7 @@ struct vm {
 	struct vm_memory host;
 	struct vcpu vcpu[CM_MAX_VCPUS];
 	struct quirks quirks;
+	uint32_t breakpoints; /* registers for them that KVM gives away; 0: plant them */
 };
 
 /* boot.c: page tables and mailboxes, and the first state of a vCPU. */

@@ -94,6 +94,19 @@ static int entry_of(const struct vcpu *v)
 	}
 }
 
+/*
+ * What the exception did not write is as the one before left it, or as a
+ * vcpu_load() did: no state. ESR_EL1 is not written by interrupts, FAR_EL1 by
+ * aborts and alignment faults only (DDI 0487, D1.3.1).
+ */
+static void forget_old_syndrome(struct vcpu *v, int vector)
+{
+	if (vector < 0x20 || vector > 0x25)
+		arm_set(v, ARM_FAR, 0);
+	if (vector == CM_VECTOR_IPI || vector == CM_VECTOR_NMI)
+		arm_set(v, ARM_ESR, 0);
+}
+
 /* A step ends in front of a handler's first instruction: the frame is in ELR_EL1 and SPSR_EL1. */
 static bool stepped(struct vcpu *v, struct vcpu_exit *x)
 {
@@ -103,6 +116,7 @@ static bool stepped(struct vcpu *v, struct vcpu_exit *x)
 	if (vector >= 0) {
 		x->vector = (uint8_t)vector;
 		x->pushed_ip = arm_get(v, ARM_ELR);
+		forget_old_syndrome(v, vector);
 	}
 	return true;
 }

@@ -27,6 +27,7 @@ static const struct {
 	{ "KVM_CAP_ARM_EL1_32BIT", KVM_CAP_ARM_EL1_32BIT, false,
 	  "an AArch32 kernel: not built yet" },
 	{ "KVM_CAP_ARM_USER_IRQ", KVM_CAP_ARM_USER_IRQ, false, "nothing: FIQ and IRQ are lines" },
+	{ "KVM_CAP_GUEST_DEBUG_HW_BPS", KVM_CAP_GUEST_DEBUG_HW_BPS, false, "running to stops" },
 	{ "KVM_CAP_NR_VCPUS", KVM_CAP_NR_VCPUS, false, "recommended vCPUs" },
 	{ "KVM_CAP_MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, "most vCPUs" },
 };
@@ -113,6 +114,8 @@ static bool has_required(const struct vm *vm, struct err *e)
 
 static bool create(struct vm *vm, struct err *e)
 {
+	int hardware;
+
 	if (vm->kind == VM_FREE)
 		return err_set(e, ERR_UNSUPPORTED,
 			       "method 'free' is not built for arm64 yet: it needs an interrupt "
@@ -120,6 +123,8 @@ static bool create(struct vm *vm, struct err *e)
 	if (!kvm_open(&vm->kvm, e) || !has_required(vm, e) ||
 	    !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e) || !create_memory(vm, e))
 		return false;
+	hardware = kvm_capability(vm->kvm, KVM_CAP_GUEST_DEBUG_HW_BPS);
+	vm->breakpoints = hardware > 0 ? (uint32_t)hardware : 0;
 	arm_build_tables(vm);
 	for (uint32_t i = 0; i < vm->vcpus; i++)
 		if (!create_vcpu(vm, i, e))

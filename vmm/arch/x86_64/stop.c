@@ -14,6 +14,11 @@
 
 #define INT3 0xccu
 
+bool vcpu_can_run_to(const struct vcpu *v)
+{
+	return vcpu_cpl(v) == 0;
+}
+
 static bool stands_at_stop(const struct vcpu *v, const uint64_t *stop, uint32_t n)
 {
 	const struct kvm_run *run = v->run;
