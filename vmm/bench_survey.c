@@ -27,16 +27,9 @@ static void survey_end(void *state)
 
 static void *survey_begin(const struct bench_env *env, struct err *e)
 {
-	struct survey_choice choice;
-	struct survey plan;
 	struct surveyed *s;
-	bool ok;
 
-	/* For what it checks of the image. */
-	survey_choose_all(&choice);
-	ok = survey_plan(&plan, env->image, &choice, 1, e);
-	survey_fini(&plan);
-	if (!ok)
+	if (!survey_check_image(env->image, e))
 		return NULL;
 	s = calloc(1, sizeof(*s));
 	if (!s) {

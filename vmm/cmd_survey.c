@@ -99,6 +99,22 @@ static bool run(const struct options *o, struct survey *s, struct survey_lab *la
 	return ok;
 }
 
+/* The executor runs at CPL0 too, unless told otherwise, where that asks the processor. */
+static bool plan(const struct options *o, struct survey *s, struct survey_lab *lab,
+		 const struct image *img, struct host *host, struct survey_choice *choice,
+		 uint64_t seconds, struct err *e)
+{
+	host_read(host);
+	host->quirks_known = true;
+	host->quirks = *survey_lab_quirks(lab);
+	if (!o->cpl)
+		choice->cpl0 = !host->quirks.cpl0_emulated;
+	if (!survey_plan(s, img, choice, (double)seconds, e))
+		return false;
+	s->host = host;
+	return survey_rounds(s, e);
+}
+
 int cmd_survey(const struct options *o)
 {
 	struct survey_lab *lab = NULL;
@@ -113,16 +129,10 @@ int cmd_survey(const struct options *o)
 	if (o->compare)
 		return compare(o);
 	ok = choose(o, &choice, &seconds, &e) && cmd_load_image(&img, o, &e) &&
-	     survey_plan(&s, &img, &choice, (double)seconds, &e) && survey_rounds(&s, &e);
+	     survey_check_image(&img, &e);
 	if (ok)
 		lab = survey_lab_new(&img, &e);
-	if (lab) {
-		host_read(&host);
-		host.quirks_known = true;
-		host.quirks = *survey_lab_quirks(lab);
-		s.host = &host;
-	}
-	ok = lab && run(o, &s, lab, &e);
+	ok = lab && plan(o, &s, lab, &img, &host, &choice, seconds, &e) && run(o, &s, lab, &e);
 	survey_lab_free(lab);
 	survey_fini(&s);
 	image_fini(&img);

@@ -68,7 +68,8 @@ static const struct argp_option all_options[] = {
 	{ "widths", 'w', "LIST", 0, "Bytes of a store (default: 1,2,4,8)", 0 },
 	{ "kinds", 'k', "LIST", 0, "What changes (default: immediate,opcode,displacement)", 0 },
 	{ "pauses", 'p', "LIST", 0, "PAUSE loops between two pokes (default: 0,100)", 0 },
-	{ "cpl", 'l', "LIST", 0, "Of the executor, 3 or 0 (default: 3)", 0 },
+	{ "cpl", 'l', "LIST", 0, "Of the executor (default: 3, and 0 where that is not emulated)",
+	  0 },
 	{ "compare", 'c', NULL, 0, "Compare two survey.json; measure nothing", 0 },
 	{ 0 },
 };

@@ -54,24 +54,32 @@ static uint32_t rows_of(const struct survey *s, enum survey_kind kind,
 	return n;
 }
 
-/* Places of (row)'s cells in (state) as "$name": column, row, ppm; a point outside if there is none. */
+/* Is (c) to be drawn as (state): none seen, too few transitions, torn; or several stores, beside that? */
+static bool is_in_state(const struct survey *s, const struct survey_cell *c, char state)
+{
+	struct survey_rate r = survey_rate(&c->side[SURVEY_GUEST]);
+	bool aligned;
+
+	if (!c->side[SURVEY_GUEST].executions)
+		return false;
+	if (state == 's')
+		return survey_cell_stores(s, c, &aligned) > 1;
+	return state == (!r.enough ? 'f' : r.torn ? 't' : 'n');
+}
+
+/* Where those are, as "$name": column, row, ppm; and a point outside, for gnuplot wants one. */
 static void put_data(FILE *out, const struct survey *s, const char *name, uint32_t panel,
-		     const struct survey_cell *const *row, uint32_t rows, char state)
+		     const struct survey_cell *const *row, uint32_t rows)
 {
 	fprintf(out, "$%s%u << EOD\n-10 -10 1\n", name, panel);
 	for (uint32_t k = 0; k < rows; k++)
 		for (size_t i = 0; i < s->ncells; i++) {
 			const struct survey_cell *c = &s->cell[i];
-			struct survey_rate r = survey_rate(&c->side[SURVEY_GUEST]);
-			char is;
 
-			if (c->what != SURVEY_TEAR || !same_row(c, row[k]) ||
-			    !c->side[SURVEY_GUEST].executions)
-				continue;
-			is = !r.enough ? 'f' : r.torn ? 't' : 'n';
-			if (is == state)
+			if (c->what == SURVEY_TEAR && same_row(c, row[k]) &&
+			    is_in_state(s, c, name[0]))
 				fprintf(out, "%u %u %.6g\n", column_of(c->offset), k,
-					fmax(r.ppm, 0.1));
+					fmax(survey_rate(&c->side[SURVEY_GUEST]).ppm, 0.1));
 		}
 	fprintf(out, "EOD\n");
 }
@@ -104,11 +112,11 @@ static void put_panel(FILE *out, const struct survey *s, enum survey_kind kind,
 		      const struct survey_cell *const *row, uint32_t rows, double bottom,
 		      double top, bool first, bool last)
 {
-	static const char *const states[] = { "none", "few", "torn" };
+	static const char *const states[] = { "none", "few", "torn", "several" };
 	uint32_t columns = SURVEY_IN_LINE + GAP + SURVEY_STRADDLES, panel = kind;
 
-	for (int i = 0; i < 3; i++)
-		put_data(out, s, states[i], panel, row, rows, states[i][0]);
+	for (int i = 0; i < 4; i++)
+		put_data(out, s, states[i], panel, row, rows);
 	fprintf(out, "set lmargin at screen %g\nset rmargin at screen %g\n", LEFT, RIGHT);
 	fprintf(out, "set bmargin at screen %.5f\nset tmargin at screen %.5f\n", bottom, top);
 	fprintf(out, "set title 'what changes: %s (%s)' offset 0,-0.6 font ',12'\n",
@@ -124,8 +132,9 @@ static void put_panel(FILE *out, const struct survey *s, enum survey_kind kind,
 		"plot $none%u using 1:2:(0.5):(0.5) with boxxyerror fs solid fc rgb '#dceaf7' title "
 		"'none seen', $few%u using 1:2:(0.5):(0.5) with boxxyerror fs solid fc rgb '#b0b0b0' "
 		"title 'too few transitions', $torn%u using 1:2:(0.5):(0.5):3 with boxxyerror fs "
-		"solid fc palette notitle\n",
-		panel, panel, panel);
+		"solid fc palette notitle, $several%u using 1:2 with points pt 7 ps 0.3 lc rgb "
+		"'#7a7a7a' title 'several stores a poke'\n",
+		panel, panel, panel, panel);
 	if (first)
 		fprintf(out, "unset colorbox\n");
 }
@@ -141,7 +150,7 @@ static void put_head(FILE *out, const struct survey *s, uint32_t height)
 	fprintf(out, "set cbtics ('0.1' 0.1, '1' 1, '10' 10, '100' 100, '1 000' 1e3, '10 000' 1e4, "
 		     "'100 000' 1e5, '1 000 000' 1e6)\n");
 	fprintf(out,
-		"set label 1 'Torn executions, guest at CPL3: %s' at screen 0.01,%g front font "
+		"set label 1 'Torn executions in the guest: %s' at screen 0.01,%g front font "
 		"',13'\n",
 		s->host->cpu, 1 - 18.0 / height);
 	fprintf(out,

@@ -204,33 +204,47 @@ static const struct survey_cell *print_offsets(FILE *out, const struct survey *s
 	return most;
 }
 
+/* The row of (c), the first of those that are alike. */
+static void print_row(FILE *out, const struct survey *s, const struct survey_cell *c)
+{
+	uint32_t cells = 0, enough = 0;
+	const struct survey_cell *most;
+	char text[48], where[16];
+
+	for (size_t i = 0; i < s->ncells; i++)
+		if (alike(&s->cell[i], c) && manner_of(s, &s->cell[i]) != SEVERAL) {
+			cells++;
+			enough += survey_rate(&s->cell[i].side[SURVEY_GUEST]).enough;
+		}
+	fprintf(out, "%-13s%-28s%-5s", survey_kind_name(c->kind),
+		report_survey_stores(c, text, sizeof(text)), c->cpl ? "CPL3" : "CPL0");
+	if (!cells) {
+		fprintf(out, " - (a poke is several stores)\n");
+		return;
+	}
+	most = print_offsets(out, s, c);
+	if (most)
+		fprintf(out, "; most at %s, pause %u: %s ppm",
+			position_name(most->offset, where, sizeof(where)), most->pause,
+			ppm(survey_rate(&most->side[SURVEY_GUEST]).ppm, text, sizeof(text)));
+	else
+		fprintf(out, enough ? " nowhere" : " not known");
+	if (enough < cells)
+		fprintf(out, " (too few transitions in %u of %u cells)", cells - enough, cells);
+	fputc('\n', out);
+}
+
 static void print_places(FILE *out, const struct survey *s)
 {
-	char stores[48], where[16], rate[16];
-
 	fprintf(out,
-		"\nWhere one store tore in the guest, by the offset of the site's first byte in "
-		"its line:\n\n");
+		"\nWhere one store tore in the guest, by the offset of the instruction in its line:\n\n");
 	for (size_t i = 0; i < s->ncells; i++) {
-		const struct survey_cell *c = &s->cell[i], *most;
+		const struct survey_cell *c = &s->cell[i], *first = s->cell;
 
-		if (c->what != SURVEY_TEAR)
-			continue;
-		/* The first of those that are alike stands for them. */
-		for (most = s->cell; most < c && !alike(most, c); most++)
-			;
-		if (most < c)
-			continue;
-		fprintf(out, "%-13s%-30s", survey_kind_name(c->kind),
-			report_survey_stores(c, stores, sizeof(stores)));
-		most = print_offsets(out, s, c);
-		if (most)
-			fprintf(out, "; most at %s, pause %u: %s ppm\n",
-				position_name(most->offset, where, sizeof(where)), most->pause,
-				ppm(survey_rate(&most->side[SURVEY_GUEST]).ppm, rate,
-				    sizeof(rate)));
-		else
-			fprintf(out, " nowhere\n");
+		while (first < c && !alike(first, c))
+			first++;
+		if (c->what == SURVEY_TEAR && first == c)
+			print_row(out, s, c);
 	}
 }
 
@@ -312,21 +326,27 @@ static void print_ratios(FILE *out, const struct survey *s)
 		fprintf(out, ".\n");
 }
 
+/* Of each level and side the first reason: it is the same for all. */
 static void print_unsupported(FILE *out, const struct survey *s)
 {
-	const char *last = "";
+	bool cpl0 = false, said[SURVEY_SIDES][4] = { 0 };
 
-	for (size_t i = 0; i < s->ncells; i++)
+	for (size_t i = 0; i < s->ncells; i++) {
+		const struct survey_cell *c = &s->cell[i];
+
+		cpl0 |= c->what == SURVEY_TEAR && !c->cpl;
 		for (int side = 0; side < SURVEY_SIDES; side++) {
-			const struct survey_cell *c = &s->cell[i];
-
-			if (c->what != SURVEY_TEAR || !*c->unsupported[side] ||
-			    !strcmp(last, c->unsupported[side]))
+			if (c->what != SURVEY_TEAR || !*c->unsupported[side] || said[side][c->cpl])
 				continue;
-			last = c->unsupported[side];
+			said[side][c->cpl] = true;
 			fprintf(out, "\nNot measured, executor at CPL%u, %s: %s.\n", c->cpl,
-				side ? "host threads" : "guest", last);
+				side ? "host threads" : "guest", c->unsupported[side]);
 		}
+	}
+	if (!cpl0 && s->host->quirks.cpl0_emulated)
+		fprintf(out,
+			"\nNot measured, executor at CPL0: guest code runs in KVM's instruction "
+			"emulator there, not on the processor.\n");
 }
 
 void report_survey_text(FILE *out, const struct survey *s)

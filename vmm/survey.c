@@ -74,7 +74,7 @@ static void add_times_and_costs(struct survey *s)
 		       });
 }
 
-static bool check_image(const struct image *image, struct err *e)
+bool survey_check_image(const struct image *image, struct err *e)
 {
 	static const char *const symbols[] = { "cm_survey", "cm_survey_write", "cm_survey_execute",
 					       "cm_survey_spend" };
@@ -95,7 +95,7 @@ bool survey_plan(struct survey *s, const struct image *image, const struct surve
 		 double seconds, struct err *e)
 {
 	*s = (struct survey){ .image = image, .seconds = seconds };
-	if (!check_image(image, e))
+	if (!survey_check_image(image, e))
 		return false;
 	s->cell = calloc(cells_at_most(), sizeof(*s->cell));
 	if (!s->cell)

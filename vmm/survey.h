@@ -45,7 +45,7 @@ struct survey_choice {
 	uint32_t npauses;
 };
 
-/* Everything, at CPL3, with a writer that never pauses and one that does. */
+/* Everything, the executor at CPL3, with a writer that never pauses and one that does. */
 void survey_choose_all(struct survey_choice *c);
 
 /*
@@ -127,10 +127,12 @@ struct survey {
 	bool late; /* twice the time was up in the middle of a round */
 };
 
+/* ERR_UNSUPPORTED when the image lacks a kind of site or the guest's loops. */
+bool survey_check_image(const struct image *image, struct err *e);
+
 /*
- * The cells of (choice), and the times and costs, in the order they are
- * visited. ERR_INPUT: a list is empty, or the image lacks a site or the loops.
- * survey_fini() frees, and is safe on a zeroed struct.
+ * The cells of (choice), which is of something of each, and the times and
+ * costs. Errors as above. survey_fini() frees, and is safe on a zeroed struct.
  */
 bool survey_plan(struct survey *s, const struct image *image, const struct survey_choice *choice,
 		 double seconds, struct err *e);
