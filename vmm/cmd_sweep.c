@@ -150,35 +150,40 @@ static bool keep(void *arg, struct err *e)
 }
 
 /* A picture that cannot be drawn costs nothing else. */
-static void draw(const struct study *st)
+static bool draw(const struct study *st)
 {
 	static const char *const names[] = { "sweep.svg", "sweep.png" };
 	char *script = report_sweep_plot(&st->report), path[PATH_MAX];
+	bool drawn = script != NULL;
 	struct err e = { 0 };
 
-	for (size_t i = 0; script && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; drawn && i < sizeof(names) / sizeof(names[0]); i++) {
 		if (snprintf(path, sizeof(path), "%s/%s", st->dir, names[i]) >= (int)sizeof(path))
-			break;
-		if (plot_draw(path, PLOT_WIDTH, PLOT_HEIGHT, script, &e))
-			continue;
-		fprintf(stderr, "crossmod: no plot: %s\n", e.text);
-		break;
+			drawn = err_set(&e, ERR_HOST, "the path is too long");
+		else
+			drawn = plot_draw(path, PLOT_WIDTH, PLOT_HEIGHT, script, &e);
 	}
 	free(script);
+	if (*e.text)
+		fprintf(stderr, "crossmod: no plot: %s\n", e.text);
+	return drawn;
 }
 
 static bool publish(const struct study *st, const struct options *o, struct err *e)
 {
+	bool drawn;
+
 	if (!sweep_done(&st->sweep))
 		return true;
 	if (!keep((void *)(uintptr_t)st, e) || !report_sweep_csv(&st->report, st->dir, e))
 		return false;
-	draw(st);
+	drawn = draw(st);
 	if (o->json)
 		return !cmd_print(report_sweep_json(&st->report), 0) ||
 		       err_set(e, ERR_HOST, "cannot write to standard output");
 	report_sweep_table(stdout, &st->report);
-	printf("%s: sweep.json, sweep.csv; %u of %u runs\n", st->dir, sweep_done(&st->sweep),
+	printf("%s: sweep.json, sweep.csv%s; %u of %u runs\n", st->dir,
+	       drawn ? ", sweep.svg, sweep.png" : "", sweep_done(&st->sweep),
 	       sweep_runs(&st->sweep));
 	return true;
 }

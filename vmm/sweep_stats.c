@@ -149,7 +149,7 @@ static double halfway(const struct place *a, const struct place *b)
 struct sweep_knee sweep_knee_of(const double *rate, const double *progress, uint32_t n)
 {
 	struct sweep_knee knee = { KNEE_UNKNOWN, NAN, NAN, NAN };
-	struct place place[SWEEP_RATES_MAX];
+	struct place place[SWEEP_RATES_MAX] = { { 0 } };
 	uint32_t count = 0, last;
 
 	assert(n <= SWEEP_RATES_MAX);
@@ -180,7 +180,7 @@ struct sweep_knee sweep_knee_of(const double *rate, const double *progress, uint
 
 struct sweep_knee sweep_knee(const struct sweep *s, uint32_t curve)
 {
-	double rate[SWEEP_RATES_MAX], value[SWEEP_RATES_MAX];
+	double rate[SWEEP_RATES_MAX] = { 0 }, value[SWEEP_RATES_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < s->nrates; i++) {
 		rate[i] = sweep_interval(s, curve, i, SWEEP_DELIVERED).median;
@@ -191,7 +191,7 @@ struct sweep_knee sweep_knee(const struct sweep *s, uint32_t curve)
 
 struct sweep_knee sweep_knee_once(const struct sweep *s, uint32_t curve, uint32_t repeat)
 {
-	double rate[SWEEP_RATES_MAX], value[SWEEP_RATES_MAX];
+	double rate[SWEEP_RATES_MAX] = { 0 }, value[SWEEP_RATES_MAX] = { 0 };
 
 	for (uint32_t i = 0; i < s->nrates; i++) {
 		rate[i] = sweep_value(s, curve, i, repeat, SWEEP_DELIVERED);
