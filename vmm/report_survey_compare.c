@@ -293,7 +293,8 @@ static bool compare_cells(FILE *out, const struct read_survey *a, const struct r
 	qsort(pair, n, sizeof(*pair), by_distance);
 	fprintf(out,
 		"%zu cells in both, %zu with transitions enough in both; torn rates whose 95 %% "
-		"intervals do not overlap: %zu\n",
+		"intervals do not overlap: %zu\n(torn executions come in bursts, which the intervals "
+		"do not know: compare two surveys of one machine first)\n",
 		common, n, differ);
 	if (differ)
 		fprintf(out, "\n%-13s%-30s%-8s%-8s%-32s%s\n", "what changes", "stores", "offset",

@@ -376,6 +376,8 @@ void report_survey_text(FILE *out, const struct survey *s)
 		"microcode, in this minute.\n\"None\" is no promise: it bounds the rate for this loop, "
 		"and another loop, pause, distance between the processors or\nneighbour may tear. A "
 		"torn execution after several stores says nothing about fetches: the mixture stood in "
-		"memory.\nWhat may be relied on is what the manuals promise; `explore` takes them at "
+		"memory.\nThe intervals take executions for independent of each other; torn ones come in "
+		"bursts, so two runs on one machine may\ndiffer by more, most of all where other work "
+		"takes the processors away.\nWhat may be relied on is what the manuals promise; `explore` takes them at "
 		"their word.\n");
 }
