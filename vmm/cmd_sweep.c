@@ -210,7 +210,7 @@ static bool run(struct study *st, const struct options *o, struct err *e)
 	bool ok;
 
 	if (!sweep_lab_probe(&lab, e))
-		return false;
+		return guard_interrupted(); /* then it is that, and no failure */
 	ok = sweep_run_all(&st->sweep, &runner, e);
 	if (st->bar)
 		fprintf(stderr, "\r\033[K");
