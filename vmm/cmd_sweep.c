@@ -41,11 +41,21 @@ struct study {
 
 /* ---- what is wanted ---- */
 
-static bool parse_options(struct study *st, const struct options *o, struct err *e)
+static bool parse_seconds(const char *text, double *seconds, struct err *e)
 {
-	struct sweep *s = &st->sweep;
+	char *end = (char *)(uintptr_t)text;
+
+	*seconds = strtod(text, &end);
+	if (end != text && !*end && *seconds >= SWEEP_SECONDS_MIN && *seconds <= SWEEP_SECONDS_MAX)
+		return true;
+	return err_set(e, ERR_INPUT,
+		       "--seconds %s: must be from %g, twice a patch's deadline, to %g", text,
+		       SWEEP_SECONDS_MIN, SWEEP_SECONDS_MAX);
+}
+
+static bool parse_options(struct sweep *s, const struct options *o, struct err *e)
+{
 	uint64_t repeat = REPEAT_DEFAULT;
-	char *end = NULL;
 
 	if (!o->rates)
 		return err_set(e, ERR_INPUT,
@@ -57,12 +67,9 @@ static bool parse_options(struct study *st, const struct options *o, struct err 
 		return err_set(e, ERR_INPUT, "--repeat %s: must be from 1 to %u", o->repeat,
 			       SWEEP_REPEAT_MAX);
 	s->repeat = (uint32_t)repeat;
-	s->seconds = o->seconds ? strtod(o->seconds, &end) : SECONDS_DEFAULT;
-	if (o->seconds && (end == o->seconds || *end || !(s->seconds >= SWEEP_SECONDS_MIN) ||
-			   s->seconds > SWEEP_SECONDS_MAX))
-		return err_set(e, ERR_INPUT,
-			       "--seconds %s: must be from %g, twice a patch's deadline, to %g",
-			       o->seconds, SWEEP_SECONDS_MIN, SWEEP_SECONDS_MAX);
+	s->seconds = SECONDS_DEFAULT;
+	if (o->seconds && !parse_seconds(o->seconds, &s->seconds, e))
+		return false;
 	if (o->distribution && !distribution_parse(o->distribution, &s->distribution))
 		return err_set(e, ERR_INPUT,
 			       "--distribution %s: must be periodic, poisson or burst",
@@ -99,7 +106,7 @@ static bool prepare(struct study *st, const struct options *o, struct err *e)
 	st->dir = o->out ? o->out : "results/sweep";
 	st->bar = !o->json && isatty(STDERR_FILENO);
 	st->report = (struct sweep_report){ &st->sweep, &st->image, &st->host };
-	if (!parse_options(st, o, e) || !cmd_load_image(&st->image, o, e) ||
+	if (!parse_options(&st->sweep, o, e) || !cmd_load_image(&st->image, o, e) ||
 	    !load_scenarios(st, o, e) || !sweep_begin(&st->sweep, e))
 		return false;
 	if (o->resume && !report_sweep_resume(&st->report, st->dir, e))
@@ -203,7 +210,7 @@ static bool run(struct study *st, const struct options *o, struct err *e)
 	bool ok;
 
 	if (!sweep_lab_probe(&lab, e))
-		return false;
+		return guard_interrupted(); /* then it is that, and no failure */
 	ok = sweep_run_all(&st->sweep, &runner, e);
 	if (st->bar)
 		fprintf(stderr, "\r\033[K");

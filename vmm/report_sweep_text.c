@@ -144,13 +144,14 @@ static void note_runs(struct sweep_notes *n, const struct sweep *s)
 {
 	for (uint32_t c = 0; c < s->ncurves; c++) {
 		const struct sweep_run *cut = NULL, *unexpected = NULL;
-		uint32_t ncut = 0, nunexpected = 0, done = 0;
+		uint32_t ncut = 0, nunexpected = 0, untimed = 0, done = 0;
 
 		for (uint32_t i = 0; i < s->nrates * s->repeat; i++) {
 			const struct sweep_run *r =
 				sweep_run_at(s, c, i / s->repeat, i % s->repeat);
 
 			done += r->done;
+			untimed += r->done && r->patches && isnan(r->time_max);
 			if (r->done && !r->whole && !ncut++)
 				cut = r;
 			if (r->done && !r->as_expected && !nunexpected++)
@@ -160,6 +161,11 @@ static void note_runs(struct sweep_notes *n, const struct sweep *s)
 			note(n, "%s: %u of %u runs ended early and are in no figure: %s: %s",
 			     s->curve[c].scenario->name, ncut, done, verdict_name(cut->verdict),
 			     cut->reason);
+		if (untimed)
+			note(n,
+			     "%s: this KVM does not say how fast the guest's time stamp counter "
+			     "ticks: there are no times, and no deadline is judged",
+			     s->curve[c].scenario->name);
 		if (unexpected)
 			note(n, "%s: the verdict of %u of %u runs is not as expected: %s: %s",
 			     s->curve[c].scenario->name, nunexpected, done,

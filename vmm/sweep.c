@@ -185,12 +185,15 @@ uint32_t sweep_done(const struct sweep *s)
 static bool run_one(struct sweep *s, const struct sweep_runner *runner, uint32_t curve,
 		    uint32_t rate, struct sweep_run *r, struct err *e)
 {
-	if (!runner->run(runner->self, curve, rate, r, e))
-		return err_prefix(e, "%s at %g/s: ", s->curve[curve].scenario->name, s->rate[rate]);
+	bool ok = runner->run(runner->self, curve, rate, r, e);
+
+	/* A guest that is stopped while it boots looks like a failure. */
 	if (runner->stopped(runner->self)) {
 		*r = (struct sweep_run){ 0 };
 		return true;
 	}
+	if (!ok)
+		return err_prefix(e, "%s at %g/s: ", s->curve[curve].scenario->name, s->rate[rate]);
 	r->done = true;
 	return runner->settle(runner->keeper, e);
 }

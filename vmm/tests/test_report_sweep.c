@@ -281,6 +281,9 @@ Test(report_sweep, notes_say_what_limits_the_figures)
 	cr_expect(!noted("outnumber") && !noted("the injector has no"));
 	host.quirks.cpl0_emulated = false;
 	cr_expect(!noted("emulator"));
+	cr_expect(!noted("ticks"));
+	sweep_run_at(&sweep, 0, 1, 1)->time_max = NAN;
+	cr_expect(noted("how fast the guest's time stamp counter ticks"));
 	sweep_run_at(&sweep, 0, 2, 1)->whole = false;
 	sweep_run_at(&sweep, 0, 2, 1)->as_expected = false;
 	cr_expect(noted("x/roll-back: 1 of 8 runs ended early and are in no figure: not-seen"));

@@ -190,6 +190,11 @@ Test(sweep, a_run_that_is_stopped_does_not_count)
 	cr_expect_str_eq(log.text, "0@1 1@1 ");
 	cr_expect_eq(sweep_done(&s), 4);
 	sweep_fini(&s);
+	log = (struct log){ .stop_after = 1, .fail = true };
+	begin(&s, "1", 1);
+	cr_expect(sweep_run_all(&s, &runner, &e), "stopped while it boots: %s", e.text);
+	cr_expect_eq(sweep_done(&s), 0);
+	sweep_fini(&s);
 }
 
 Test(sweep, a_failure_says_where)

@@ -142,6 +142,7 @@ Test(sweep_lab, interrupted_and_resumed)
 	b.lab.progress = interrupt;
 	b.lab.arg = &b;
 	b.interrupt_in = 2;
+	b.sweep.seconds = 1; /* long enough to be told of progress in it on a busy host */
 	cr_assert(sweep_run_all(&b.sweep, &runner, &e), "%s", e.text);
 	cr_expect(guard_interrupted() && b.runs == 2, "%u runs", b.runs);
 	cr_expect_eq(sweep_done(&b.sweep), 1);
