@@ -25,6 +25,7 @@ BEGIN {
 	only("<pthread\\.h>", "^vmm/((run_free|injector)\\.c$|bench_free\\.c$|survey_lab\\.c$|guard\\.c$|search|arch/)",
 	     "threads stay in the free runner, its injector, the survey lab, guard, search and vmm/arch/")
 	only("<spawn\\.h>", "^vmm/(plot|bench)\\.c$", "other programs are run by plot.c, and by bench for its start-up time")
+	only("\"emulated\\.h\"", "^vmm/(emulated|main)\\.c$", "where a command runs is for main.c to say")
 	only("\"(.*/)?x86\\.h\"", "^vmm/(arch/x86_64/|tests/test_vm\\.c$)", "x86.h is inside vmm/arch/x86_64/")
 	# Never even through another header.
 	nokvm = "^vmm/(explore|replay|schedule|observation|verdict|scenario|fetch|cmodx|isa|insn|site|trace|report|plot|histogram|arrivals|sweep|survey(_choice|_stats)?\\.)"

@@ -18,8 +18,8 @@ struct command {
 	const char *accepts; /* keys of the options below */
 	const char *args;
 	enum { NO_ARGUMENTS, ARGUMENTS, OPTIONAL_ARGUMENTS } takes;
-	const char *doc;
 	bool falls_back; /* without /dev/kvm: to an emulated host */
+	const char *doc;
 };
 
 #define KEY_GUEST 'g'
@@ -75,43 +75,36 @@ static const struct argp_option all_options[] = {
 };
 
 static const struct command commands[] = {
-	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS,
-	  "Run scenarios (files or directories) and compare the verdicts with what they expect.",
-	  true },
-	{ "explore", cmd_explore, "jogFNCJRKUSTME", "SCENARIO...", ARGUMENTS,
+	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS, true,
+	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
+	{ "explore", cmd_explore, "jogFNCJRKUSTME", "SCENARIO...", ARGUMENTS, true,
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
-	  "not looked at.",
-	  true },
-	{ "matrix", cmd_matrix, "jogqPFNCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS,
+	  "not looked at." },
+	{ "matrix", cmd_matrix, "jogqPFNCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS, true,
 	  "Explore protocols of the guest image (default: all) under every fetch model, with two and "
 	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
-	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR.",
-	  true },
-	{ "sweep", cmd_sweep, "jogUrnsdv", "SCENARIO...", ARGUMENTS,
+	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR." },
+	{ "sweep", cmd_sweep, "jogUrnsdv", "SCENARIO...", ARGUMENTS, false,
 	  "Run scenarios of the method free at rising NMI rates, point by point in turn: retries and "
 	  "time a patch, progress against rate 0, the rate at which that falls below half. Writes "
-	  "sweep.json, sweep.csv, sweep.svg and sweep.png to DIR (default: results/sweep).",
-	  false },
-	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS,
+	  "sweep.json, sweep.csv, sweep.svg and sweep.png to DIR (default: results/sweep)." },
+	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS, true,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
-	  "the same state.",
-	  true },
-	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, "Validate scenarios; run nothing.",
-	  false },
-	{ "list", cmd_list, "jg", "", NO_ARGUMENTS,
-	  "List protocols, kinds of site and shipped scenarios.", false },
-	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS,
-	  "Show what this host's KVM can do, which quirks are in force and how that was found.",
-	  false },
-	{ "survey", cmd_survey, "ogsOwkplc", "[A.json B.json]", OPTIONAL_ARGUMENTS,
+	  "the same state." },
+	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, false,
+	  "Validate scenarios; run nothing." },
+	{ "list", cmd_list, "jg", "", NO_ARGUMENTS, false,
+	  "List protocols, kinds of site and shipped scenarios." },
+	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS, false,
+	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
+	{ "survey", cmd_survey, "ogsOwkplc", "[A.json B.json]", OPTIONAL_ARGUMENTS, false,
 	  "Count which instructions this processor tears when another stores them back and forth at "
 	  "full speed, by place, store and kind; how long a store takes to be executed, and what "
 	  "synchronising costs. Writes survey.json, .csv, .svg and .txt to DIR (default: "
-	  "results/survey). With --compare: what two of those say differently.",
-	  false },
-	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS,
-	  "Measure crossmod's own layers against the raw KVM operations.", false },
+	  "results/survey). With --compare: what two of those say differently." },
+	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS, false,
+	  "Measure crossmod's own layers against the raw KVM operations." },
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
