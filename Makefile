@@ -4,6 +4,7 @@
 #   make setup    install what is missing (Debian)      make test     build, unit tests, scenarios
 #   make          build/crossmod and the guest images   make demo     a first set of scenarios
 #   make lint     static checks and borders             make sanitize, make fuzz
+#   make test-hosts   the same verdicts on AMD-V, emulated
 #   make guest PROTOCOLS=dir   with your own routines   make install PREFIX=/usr/local DESTDIR=
 #   V=1 shows commands, WERROR=1 makes warnings errors, B=dir builds elsewhere.
 
@@ -26,7 +27,7 @@ Q            := $(if $(filter 0,$(V)),@)
 say           = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $(1) $(2))
 comma        := ,
 
-.PHONY: all guest setup demo test unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
+.PHONY: all guest setup demo test test-hosts unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
 	sanitize fuzz fuzzers install uninstall clean compile_commands.json FORCE
 all: # the default goal; what it needs is below
 
@@ -186,11 +187,21 @@ unit: $(B)/test $(GUESTS)
 	$(Q)$(MAKE) guest PROTOCOLS=guest/planted
 	$(Q)CROSSMOD_BUILD=$(B) $(UNIT_UNDER) $(B)/test --short-filename
 
+# Hosts that QEMU emulates: what ends here as on this machine's KVM, and what may not run there.
+TEST_HOSTS ?= amd
+test-hosts: all
+	$(Q)scripts/check-hosts.sh $(B) $(TEST_HOSTS)
+
+ifneq ($(wildcard /dev/kvm),)
 check: all
 	$(Q)scripts/check-scenarios.sh $(B)
 	$(Q)scripts/check-replay.sh $(B)
 	$(Q)scripts/check-html.sh $(B)
 	$(Q)CROSSMOD=$(B)/crossmod scripts/readme-table.sh --check
+else
+check: test-hosts
+	@echo 'check: no /dev/kvm here: what an emulated host shows in the time was checked instead'
+endif
 
 # One after the other even under -j: free-running scenarios want the processors to themselves.
 test: all unit
@@ -263,6 +274,8 @@ install: all
 	install -d '$(DEST)/bin' '$(DEST)/lib/crossmod'
 	install -m 755 $(B)/crossmod '$(DEST)/bin'
 	install -m 644 $(GUESTS) '$(DEST)/lib/crossmod'
+	install -m 755 scripts/emulated-host.sh scripts/emulated-init.sh scripts/fetch-hosts.sh \
+		'$(DEST)/lib/crossmod'
 	find scenarios -name '*.json' -exec install -D -m 644 {} '$(DEST)/share/crossmod/{}' ';'
 	install -D -m 644 scenarios/schema.json '$(DEST)/share/crossmod/schema.json'
 	install -D -m 644 vmm/crossmod.1 '$(DEST)/share/man/man1/crossmod.1'

@@ -24,6 +24,7 @@ BEGIN {
 	     "xxHash stays where states and files are hashed")
 	only("<pthread\\.h>", "^vmm/(run_free\\.c$|bench_free\\.c$|guard\\.c$|search|arch/)",
 	     "threads stay in the free runner, guard, search and vmm/arch/")
+	only("\"emulated\\.h\"", "^vmm/(emulated|main)\\.c$", "where a command runs is for main.c to say")
 	only("\"(.*/)?x86\\.h\"", "^vmm/(arch/x86_64/|tests/test_vm\\.c$)", "x86.h is inside vmm/arch/x86_64/")
 	# Never even through another header.
 	nokvm = "^vmm/(explore|replay|schedule|observation|verdict|scenario|fetch|cmodx|isa|insn|site|trace|report)"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # emulated-host.sh --host amd|arm64|arm64-el0 [--cpus N] [--memory MIB] [--seconds N] COMMAND...
+# emulated-host.sh --host ... --probe     exit status 0 when that machine can be had, else 77
 # Runs COMMAND in a machine that QEMU emulates, which has a KVM of its own:
 #   amd        x86-64 with AMD-V, kvm_amd
 #   arm64      Cortex-A57, arm64 KVM with AArch32 at EL1 and EL0
@@ -9,8 +10,8 @@
 # results are simply written. Output and exit status are COMMAND's. Ctrl-C goes to COMMAND, a second
 # one ends the machine. Exit status 77 when the machine cannot be had here, 3 when it failed.
 #
-# CROSSMOD_HOSTS: where fetch-hosts.sh has put the kernels. CROSSMOD_CONSOLE: keep the machine's
-# console in that file.
+# CROSSMOD_HOSTS: where fetch-hosts.sh has put the kernels (default: as there). CROSSMOD_CONSOLE:
+# keep the machine's console in that file.
 set -eu
 
 say() {
@@ -25,8 +26,9 @@ usage() {
 }
 
 host=
+probe=
 cpus=2
-memory=1024
+memory=2048
 seconds=86400
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -40,11 +42,15 @@ while [ $# -gt 0 ]; do
 		esac
 		shift 2
 		;;
+	--probe)
+		probe=yes
+		shift
+		;;
 	-*) usage "unknown option $1" ;;
 	*) break ;;
 	esac
 done
-[ $# -gt 0 ] || usage "no command"
+[ $# -gt 0 ] || [ -n "$probe" ] || usage "no command"
 for number in "$cpus" "$memory" "$seconds"; do
 	case $number in
 	'' | 0* | *[!0-9]*) usage "'$number': must be a number, 1 or more" ;;
@@ -69,21 +75,18 @@ arm64 | arm64-el0)
 esac
 
 here=$(cd "$(dirname "$0")" && pwd)
-hosts=${CROSSMOD_HOSTS:-}
-for candidate in "$here/../build-hosts" "$here/hosts"; do
-	if [ -z "$hosts" ] && [ -d "$candidate" ]; then
-		hosts=$candidate
-	fi
-done
-hosts=${hosts:-$here/../build-hosts}
+hosts=$here/hosts
+[ ! -e "$here/../Makefile" ] || hosts=$here/../build-hosts
+hosts=${CROSSMOD_HOSTS:-$hosts}
 if ! command -v "$qemu" >/dev/null; then
 	say "no $qemu here: install the package $package (make setup does)"
 	exit 77
 fi
 if [ ! -e "$hosts/$arch/initrd" ]; then
-	say "no kernel in $hosts/$arch: make setup fetches it"
+	say "no kernel in $hosts/$arch: $here/fetch-hosts.sh $hosts fetches it (make setup does)"
 	exit 77
 fi
+[ -z "$probe" ] || exit 0
 
 job=$(mktemp -d "${TMPDIR:-/tmp}/crossmod-host.XXXXXX")
 trap 'rm -rf "$job"' EXIT
@@ -153,21 +156,25 @@ watchdog_pid=$!
 
 # Opened for reading too: this must not wait for the machine.
 exec 3<>"$job/control.in"
-stops=0
+stopped=
+# One signal may come twice at once, to the process and to its group: that is no second Ctrl-C.
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
-	stops=$((stops + 1))
-	if [ "$stops" -eq 1 ]; then
+	now=$(date +%s)
+	if [ -z "$stopped" ]; then
+		stopped=$now
 		echo 2 >&3
-	else
+	elif [ "$now" -gt "$((stopped + 1))" ]; then
 		kill "$machine_pid" 2>/dev/null || true
 	fi
 }
 trap stop INT TERM
 
 # A signal ends `wait` early.
+ended=0
 while kill -0 "$machine_pid" 2>/dev/null; do
-	wait "$machine_pid" || true
+	ended=0
+	wait "$machine_pid" || ended=$?
 done
 kill "$watchdog_pid" 2>/dev/null || true
 wait "$out_pid" "$err_pid" || true
@@ -176,7 +183,8 @@ wait "$out_pid" "$err_pid" || true
 if [ -s "$job/status" ]; then
 	exit "$(cat "$job/status")"
 fi
-[ "$stops" -eq 0 ] || exit 130
+[ -z "$stopped" ] || exit 130
+[ "$ended" -ne 124 ] || say "--seconds $seconds are over"
 say "the machine ended before the command did:"
 cat "$job/qemu" "$job/console" >&2 || true
 exit 3

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # fetch-hosts.sh [DIR]: fetches what emulated-host.sh boots, and what an arm64 build links with,
-# into DIR (default: build-hosts):
+# into DIR (default: build-hosts in the source tree, or hosts beside an installed copy of this):
 #   DIR/<arch>/kernel, initrd   Debian's kernel, and an initramfs of busybox and a few modules
 #   DIR/<arch>/version          the packages these are from
 #   DIR/sysroot-arm64/          headers and archives of the libraries
@@ -10,7 +10,9 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-dir=${1:-$here/../build-hosts}
+dir=$here/hosts
+[ ! -e "$here/../Makefile" ] || dir=$here/../build-hosts
+dir=${1:-$dir}
 libraries="libelf-dev libjansson-dev zlib1g-dev libcapstone-dev libxxhash-dev"
 
 # What the initramfs must be able to load, besides what these depend on.

@@ -17,9 +17,9 @@ packages="gcc libc6-dev make pkg-config clang lld llvm libelf-dev libjansson-dev
 
 say_kvm() {
 	if [ ! -e /dev/kvm ]; then
-		echo "setup: /dev/kvm is not there: everything builds, no scenario can run"
+		echo "setup: /dev/kvm is not there: scenarios run in QEMU's emulator"
 	elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
-		echo "setup: /dev/kvm is not accessible to $(id -un): join the group kvm or run as root"
+		echo "setup: /dev/kvm is not accessible to $(id -un): sudo usermod -aG kvm \$USER"
 	else
 		echo "setup: /dev/kvm is usable"
 	fi

@@ -42,6 +42,8 @@ struct quirks {
 	bool int3_cpl0_fails;	  /* INT3 at CPL0 is not emulated: injected instead */
 	bool step_cpl3_via_guest; /* a step at CPL3 ends in the guest's own #DB, not in an exit */
 	bool iret_runs_on;	  /* a step over IRET does not stop behind it */
+	bool pushf_shows_step;	  /* PUSHF pushes the trap flag that a step has set */
+	bool rep_runs_whole;	  /* a step over REP MOVS and its like executes every iteration */
 	bool no_run_to;		  /* a run to a planted breakpoint does not stop there */
 	bool breakpoint_to_host;  /* Arm: BKPT and BRK of a vCPU that is stepped go to the host */
 	bool no_aarch32_el0;	  /* Arm: the core has no AArch32 at EL0, so no T32 */
@@ -166,6 +168,9 @@ struct arch_capability {
 	const char *use;
 };
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e);
+
+/* The emulator this program's processor is part of, as far as that shows; NULL: none. */
+const char *arch_emulator(void);
 
 /* Is the guest's x2APIC (rather than xAPIC) what VM_FREE uses here? */
 bool vm_x2apic(const struct vm *vm);

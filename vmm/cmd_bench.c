@@ -29,9 +29,13 @@ int cmd_bench(const struct options *o)
 	struct bench_figure figure[BENCH_MAX];
 	struct image img = { 0 };
 	struct err e = { 0 };
+	struct host host;
 	size_t n;
 	int status;
 
+	host_read(&host);
+	if (!host_is_silicon(&host, &e))
+		return cmd_fail(&e);
 	if (!cmd_load_image(&img, o, &e))
 		return cmd_fail(&e);
 	if (getenv("CROSSMOD_STARTUP"))

@@ -14,7 +14,8 @@ static void try_method(struct probe *p, const struct image *img, enum vm_kind ki
 		       struct probe_method *m)
 {
 	struct err e = { 0 };
-	struct vm *vm = vm_new(img, kind, 2, &e);
+	bool may = kind != VM_FREE || host_is_silicon(&p->host, &e);
+	struct vm *vm = may ? vm_new(img, kind, 2, &e) : NULL;
 
 	m->works = vm && vm_boot(vm, &e);
 	snprintf(m->reason, sizeof(m->reason), "%.199s", m->works ? "" : e.text);
@@ -32,6 +33,8 @@ static void print_probe(const struct probe *p)
 
 	printf("host      %s, %s, %u processors, kernel %s\n", h->arch, h->cpu, h->cores,
 	       h->kernel);
+	if (*h->emulated)
+		printf("emulated  by %s\n", h->emulated);
 	printf("kvm       %s\n", *h->kvm_module ? h->kvm_module : "built in, or unknown");
 	printf("stepped   %s\n", p->stepped.works ? "yes" : p->stepped.reason);
 	printf("free      %s%s\n", p->free.works ? "yes, IPIs by " : p->free.reason,

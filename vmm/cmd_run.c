@@ -89,8 +89,8 @@ static bool run_one(const struct options *o, struct result *r, struct host *host
 		ok = run_one_explore(r, host, e);
 		break;
 	default:
-		ok = run_free(r->image, r->scenario, &r->observation, &host->quirks, show_progress,
-			      p, e);
+		ok = host_is_silicon(host, e) && run_free(r->image, r->scenario, &r->observation,
+							  &host->quirks, show_progress, p, e);
 	}
 	if (p->shown)
 		fprintf(stderr, "\r\033[K");

@@ -145,8 +145,11 @@ bool local_is(struct local *l, uint32_t vcpu)
 	if (machine_at_site(l->m, vcpu))
 		return false;
 	a = access_of(l, vcpu_pc(v), vcpu_isa(v));
-	if (a->reach != REACH_MEMORY)
+	if (a->reach == REACH_OWN || a->reach == REACH_OTHER)
 		return a->reach == REACH_OWN;
+	if (a->reach == REACH_COPY &&
+	    !is_private(l, vcpu, vcpu_register(v, INSN_COPY_FROM), false, &l->unsound))
+		return false;
 	return is_private(l, vcpu, effective(v, a), a->write, &l->unsound);
 }
 
@@ -185,8 +188,8 @@ static bool is_known(const struct walk *w, uint8_t number)
 /* One instruction that leads where we can tell. */
 static bool is_simple(const struct walk *w, const struct insn_access *a)
 {
-	return a->reach != REACH_OTHER && !a->repeats && a->stack_known && a->flow != FLOW_OTHER &&
-	       stays_on_stack(w, w->stack + a->stack);
+	return (a->reach == REACH_OWN || a->reach == REACH_MEMORY) && !a->repeats &&
+	       a->stack_known && a->flow != FLOW_OTHER && stays_on_stack(w, w->stack + a->stack);
 }
 
 /* Image or alias: what is elsewhere faults, or is a doorbell. */

@@ -139,6 +139,14 @@ static void read_modules(struct host *h)
 					 used ? "," : "", m.name[i]);
 }
 
+/* What the launcher says knows more than what the processor shows. */
+static void read_emulator(struct host *h)
+{
+	const char *said = getenv("CROSSMOD_EMULATED"), *shown = arch_emulator();
+
+	snprintf(h->emulated, sizeof(h->emulated), "%s", said && *said ? said : shown ? shown : "");
+}
+
 static uint32_t usable_cores(void)
 {
 	size_t size = CPU_ALLOC_SIZE(CPUS_MAX);
@@ -157,9 +165,19 @@ void host_read(struct host *h)
 	read_uname(h);
 	read_cpuinfo(h);
 	read_modules(h);
+	read_emulator(h);
 	h->cores = usable_cores();
 	snprintf(h->version, sizeof(h->version), "%s", CROSSMOD_VERSION);
 	snprintf(h->commit, sizeof(h->commit), "%s", CROSSMOD_COMMIT);
+}
+
+bool host_is_silicon(const struct host *h, struct err *e)
+{
+	return !*h->emulated ||
+	       err_set(e, ERR_UNSUPPORTED,
+		       "full speed in an emulator (%s) shows its translator, not a processor: run "
+		       "it on a host of silicon, with --host local",
+		       h->emulated);
 }
 
 const char *host_quirks(const struct host *h, char *buf, size_t size)

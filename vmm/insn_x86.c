@@ -361,6 +361,30 @@ static bool take_effects(const struct insn_decoder *d, struct insn_access *a)
 	return true;
 }
 
+/* MOVS, whose two addresses are registers; MOVSD is also the name of an SSE instruction. */
+static bool take_copy(const struct insn_decoder *d, struct insn_access *a)
+{
+	const cs_x86 *x86 = &d->detail->detail->x86;
+
+	switch (d->detail->id) {
+	case X86_INS_MOVSB:
+	case X86_INS_MOVSW:
+	case X86_INS_MOVSD:
+	case X86_INS_MOVSQ:
+		break;
+	default:
+		return false;
+	}
+	if (x86->op_count != 2 || x86->operands[0].type != X86_OP_MEM ||
+	    x86->operands[1].type != X86_OP_MEM || x86->prefix[1] || x86->prefix[3])
+		return false;
+	a->reach = REACH_COPY;
+	a->base = INSN_COPY_TO;
+	a->size = x86->operands[0].size;
+	a->write = true;
+	return true;
+}
+
 static struct insn_access x86_access(struct insn_decoder *d, const uint8_t *bytes, size_t size,
 				     uint64_t address)
 {
@@ -379,7 +403,7 @@ static struct insn_access x86_access(struct insn_decoder *d, const uint8_t *byte
 	a.length = insn.length;
 	x86 = &d->detail->detail->x86;
 	/* LEA and the long NOPs name an address and do not go there. */
-	if (d->detail->id == X86_INS_LEA || d->detail->id == X86_INS_NOP)
+	if (d->detail->id == X86_INS_LEA || d->detail->id == X86_INS_NOP || take_copy(d, &a))
 		return a;
 	for (uint8_t i = 0; i < x86->op_count; i++) {
 		if (x86->operands[i].type != X86_OP_MEM)

@@ -37,7 +37,8 @@ bool kvm_open(int *fd, struct err *e)
 			       "into the container (--device /dev/kvm)");
 	if (*fd < 0)
 		return err_set(e, ERR_UNSUPPORTED,
-			       "/dev/kvm: %s: join the group kvm or run as root", strerror(errno));
+			       "/dev/kvm: %s: `sudo usermod -aG kvm $USER', then log in again",
+			       strerror(errno));
 	if (!kvm_call_result(*fd, KVM_GET_API_VERSION, 0, &version, e))
 		goto fail;
 	if (version != KVM_API_VERSION) {

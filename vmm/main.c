@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "emulated.h"
 #include "guard.h"
 
 const char *argp_program_version = "crossmod " CROSSMOD_VERSION " (" CROSSMOD_COMMIT ")";
@@ -16,6 +17,7 @@ struct command {
 	const char *accepts; /* keys of the options below */
 	const char *args;
 	enum { NO_ARGUMENTS, ARGUMENTS, OPTIONAL_ARGUMENTS } takes;
+	bool falls_back; /* without /dev/kvm: to an emulated host */
 	const char *doc;
 };
 
@@ -52,25 +54,26 @@ static const struct argp_option all_options[] = {
 };
 
 static const struct command commands[] = {
-	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS,
+	{ "run", cmd_run, "jogtam", "SCENARIO...", ARGUMENTS, true,
 	  "Run scenarios (files or directories) and compare the verdicts with what they expect." },
-	{ "explore", cmd_explore, "jogFNCJRKUSTME", "SCENARIO...", ARGUMENTS,
+	{ "explore", cmd_explore, "jogFNCJRKUSTME", "SCENARIO...", ARGUMENTS, true,
 	  "Try every schedule of a scenario's protocol, sites and vCPUs: all interleavings, NMIs "
 	  "within their budgets, and every fetch the model allows. The scenario's own schedule is "
 	  "not looked at." },
-	{ "matrix", cmd_matrix, "jogqPFCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS,
+	{ "matrix", cmd_matrix, "jogqPFCJTM", "[PROTOCOL...]", OPTIONAL_ARGUMENTS, true,
 	  "Explore protocols of the guest image (default: all) under every fetch model, with two and "
 	  "three vCPUs, without NMIs and with one on the executor, the patcher or each; write "
 	  "matrix.json, matrix.md, matrix.html and each cell's result to DIR." },
-	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS,
+	{ "replay", cmd_replay, "jgtHa", "WITNESS...", ARGUMENTS, true,
 	  "Execute the schedule recorded in a result file again: it must reach the same verdict in "
 	  "the same state." },
-	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, "Validate scenarios; run nothing." },
-	{ "list", cmd_list, "jg", "", NO_ARGUMENTS,
+	{ "check", cmd_check, "g", "SCENARIO...", ARGUMENTS, false,
+	  "Validate scenarios; run nothing." },
+	{ "list", cmd_list, "jg", "", NO_ARGUMENTS, false,
 	  "List protocols, kinds of site and shipped scenarios." },
-	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS,
+	{ "probe", cmd_probe, "jg", "", NO_ARGUMENTS, false,
 	  "Show what this host's KVM can do, which quirks are in force and how that was found." },
-	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS,
+	{ "bench", cmd_bench, "jg", "", NO_ARGUMENTS, false,
 	  "Measure crossmod's own layers against the raw KVM operations." },
 };
 
@@ -183,17 +186,66 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_option top_options[] = {
+	{ "host", 'h', "HOST", 0,
+	  "Where COMMAND runs: local; on amd, arm64 or arm64-el0, which QEMU emulates; auto: local, "
+	  "or amd where there is no /dev/kvm (default)",
+	  0 },
+	{ 0 },
+};
+
+struct top {
+	enum emulated_host host;
+	const struct command *command;
+	int at; /* its index in argv */
+};
+
 static error_t parse_top(int key, char *arg, struct argp_state *state)
 {
-	if (key == ARGP_KEY_NO_ARGS)
+	struct top *t = state->input;
+
+	switch (key) {
+	case 'h':
+		if (!emulated_parse(arg, &t->host))
+			argp_error(state, "--host %s: must be %s", arg, emulated_names());
+		return 0;
+	case ARGP_KEY_NO_ARGS:
 		argp_usage(state);
-	if (key == ARGP_KEY_ARG)
-		argp_error(state, "unknown command '%s'", arg);
-	return 0;
+		return 0;
+	case ARGP_KEY_ARG:
+		for (size_t i = 0; i < NCOMMANDS; i++)
+			if (!strcmp(arg, commands[i].name))
+				t->command = &commands[i];
+		if (!t->command)
+			argp_error(state, "unknown command '%s'", arg);
+		/* The rest is the command's. */
+		t->at = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
-static int run_command(const struct command *c, int argc, char **argv)
+/* To another host, when (host) is one. Returns when the command is to run here. */
+static void leave(enum emulated_host host, const struct command *c, char *const *arguments)
 {
+	enum emulated_host chosen = emulated_choose(host, c->falls_back);
+	struct err e = { 0 };
+
+	if (chosen == HOST_LOCAL)
+		return;
+	if (host == HOST_AUTO)
+		fprintf(stderr, "crossmod: no /dev/kvm here: this runs on AMD-V in QEMU's emulator "
+				"(--host local forbids it)\n");
+	emulated_enter(chosen, c->name, arguments, &e);
+	exit(cmd_fail(&e));
+}
+
+/* (argv) starts with the command's name. */
+static int run_command(const struct top *t, int argc, char **argv)
+{
+	const struct command *c = t->command;
 	struct argp_option options[sizeof(all_options) / sizeof(all_options[0])] = { 0 };
 	struct argp argp = { options, parse_option, c->args, c->doc, NULL, NULL, NULL };
 	struct options o = { 0 };
@@ -205,21 +257,21 @@ static int run_command(const struct command *c, int argc, char **argv)
 		if (strchr(c->accepts, all_options[i].key))
 			options[n++] = all_options[i];
 	snprintf(name, sizeof(name), "crossmod %s", c->name);
-	argv[1] = name;
-	argp_parse(&argp, argc - 1, argv + 1, 0, NULL, &p);
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, &p);
+	leave(t->host, c, argv + 1);
 	guard_install();
 	return c->run(&o);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct argp top = { NULL, parse_top, "COMMAND [ARGUMENT...]", top_doc, NULL,
-					 NULL, NULL };
+	static const struct argp argp = { top_options, parse_top, "COMMAND [ARGUMENT...]",
+					  top_doc,     NULL,	  NULL,
+					  NULL };
+	struct top top = { .host = HOST_AUTO };
 
 	argp_err_exit_status = 2;
-	for (size_t i = 0; argc > 1 && i < NCOMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return run_command(&commands[i], argc, argv);
-	argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, NULL);
-	return 2;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top);
+	return run_command(&top, argc - top.at, argv + top.at);
 }

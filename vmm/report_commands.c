@@ -66,11 +66,11 @@ char *report_probe(const struct probe *p)
 	for (size_t i = 0; i < p->ncapabilities; i++)
 		json_object_set_new(capabilities, p->capability[i].name,
 				    json_integer(p->capability[i].value));
-	return dump(json_pack("{s{ss ss ss ss ss si ss ss} so so ss so so sf}", "host", "arch",
+	return dump(json_pack("{s{ss ss ss ss ss ss si ss ss} so so ss so so sf}", "host", "arch",
 			      h->arch, "cpu", h->cpu, "microcode", h->microcode, "kernel",
-			      h->kernel, "kvm", h->kvm_module, "cores", (int)h->cores, "version",
-			      h->version, "commit", h->commit, "stepped", method_json(&p->stepped),
-			      "free", method_json(&p->free), "ipis_by",
+			      h->kernel, "kvm", h->kvm_module, "emulated", h->emulated, "cores",
+			      (int)h->cores, "version", h->version, "commit", h->commit, "stepped",
+			      method_json(&p->stepped), "free", method_json(&p->free), "ipis_by",
 			      p->x2apic ? "x2apic" : "xapic", "capabilities", capabilities,
 			      "quirks", quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
 }

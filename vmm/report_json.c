@@ -146,6 +146,7 @@ void report_put_host(json_t *o, const struct host *h)
 	put(host, "microcode", text_or_null(h->microcode));
 	put(host, "kernel", text(h->kernel));
 	put(host, "kvm", text(h->kvm_module));
+	put(host, "emulated", text_or_null(h->emulated));
 	put(host, "cores", json_integer(h->cores));
 	put(host, "quirks", json_string(host_quirks(h, buf, sizeof(buf))));
 	put(host, "version", text(h->version));

@@ -122,11 +122,12 @@ static void markdown_footer(FILE *out, const struct matrix *m)
 	char quirks[160];
 
 	fprintf(out,
-		"\nHost: %s, %u processors, kernel %s, KVM module %s, quirks in force: %s; crossmod "
-		"%s (%s), guest image %s.\n",
+		"\nHost: %s, %u processors, kernel %s, KVM module %s, %s%s%squirks in force: %s; "
+		"crossmod %s (%s), guest image %s.\n",
 		m->host->cpu, m->host->cores, m->host->kernel, m->host->kvm_module,
-		host_quirks(m->host, quirks, sizeof(quirks)), m->host->version, m->host->commit,
-		m->image->digest);
+		*m->host->emulated ? "emulated by " : "", m->host->emulated,
+		*m->host->emulated ? ", " : "", host_quirks(m->host, quirks, sizeof(quirks)),
+		m->host->version, m->host->commit, m->image->digest);
 	fprintf(out, "%zu of %zu cells, %.0f s of at most %.0f s, %u jobs.\n", matrix_done(m),
 		m->ncells, m->seconds, m->max_seconds, m->jobs);
 }

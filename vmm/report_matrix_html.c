@@ -143,6 +143,7 @@ static void print_host(FILE *out, const struct matrix *m)
 	print_fact(out, "microcode", h->microcode);
 	print_fact(out, "kernel", h->kernel);
 	print_fact(out, "KVM module", h->kvm_module);
+	print_fact(out, "emulated by", h->emulated);
 	print_fact(out, "quirks in force", host_quirks(h, quirks, sizeof(quirks)));
 	snprintf(run, sizeof(run), "%s (%s)", h->version, h->commit);
 	print_fact(out, "crossmod", run);

@@ -275,6 +275,12 @@ cm_selfcheck_int3:
 	.globl	cm_selfcheck_iret
 cm_selfcheck_iret:
 	iretq
+	.globl	cm_selfcheck_pushf
+cm_selfcheck_pushf:
+	pushfq
+	.globl	cm_selfcheck_rep
+cm_selfcheck_rep:
+	rep stosb
 	.globl	cm_selfcheck_count
 cm_selfcheck_count:
 	decq	%rcx

@@ -68,7 +68,12 @@ static const struct {
 	{ "sti", BYTES("\xfb"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
 	{ "iretq", BYTES("\x48\xcf"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
 	{ "out 0xc3, al", BYTES("\xe6\xc3"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
-	{ "movsb", BYTES("\xa4"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
+	{ "movsb", BYTES("\xa4"), REACH_COPY, FLOW_NEXT, true, 0, ANY },
+	{ "movsq", BYTES("\x48\xa5"), REACH_COPY, FLOW_NEXT, true, 0, ANY },
+	{ "movsb [rdi], gs:[rsi]", BYTES("\x65\xa4"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
+	{ "movsb [edi], [esi]", BYTES("\x67\xa4"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
+	{ "movsd xmm0, [rsi]", BYTES("\xf2\x0f\x10\x06"), REACH_MEMORY, FLOW_NEXT, true, 0, ANY },
+	{ "cmpsb", BYTES("\xa6"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
 	{ "int3", BYTES("\xcc"), REACH_OTHER, FLOW_NEXT, false, 0, 0 },
 };
 

@@ -108,8 +108,9 @@ Test(report, host)
 	memset(&h.quirks, true, sizeof(h.quirks));
 	cr_expect_str_eq(host_quirks(&h, buf, sizeof(buf)),
 			 "no-sync-regs,cpl0-emulated,int3-cpl0-injected,step-cpl3-via-guest-db,"
-			 "iret-emulated,no-run-to");
+			 "iret-emulated,pushf-shows-step,rep-runs-whole,no-run-to");
 	cr_expect_str_eq(host_quirks(&h, buf, 10), "no-sync-r");
+	unsetenv("CROSSMOD_EMULATED");
 	host_read(&h);
 	cr_expect_not(h.quirks_known);
 	cr_expect(h.arch[0] && h.kernel[0] && h.cpu[0], "%s, %s, %s", h.arch, h.kernel, h.cpu);
@@ -117,6 +118,23 @@ Test(report, host)
 	cr_expect_str_eq(h.version, CROSSMOD_VERSION);
 	cr_expect_str_eq(h.commit, CROSSMOD_COMMIT);
 	cr_expect_not(strpbrk(h.cpu, "\n\t"));
+}
+
+/* The planted fault of the refusal to run at full speed in an emulator. */
+Test(report, a_host_inside_an_emulator)
+{
+	struct host h;
+	struct err e = { 0 };
+
+	setenv("CROSSMOD_EMULATED", "QEMU 1.2 amd on A CPU", 1);
+	host_read(&h);
+	cr_expect_str_eq(h.emulated, "QEMU 1.2 amd on A CPU");
+	cr_expect_not(host_is_silicon(&h, &e));
+	cr_expect_eq(e.code, ERR_UNSUPPORTED);
+	cr_expect(strstr(e.text, "QEMU 1.2 amd on A CPU"), "%s", e.text);
+	unsetenv("CROSSMOD_EMULATED");
+	host_read(&h);
+	cr_expect_eq(host_is_silicon(&h, &e), !arch_emulator());
 }
 
 /* ---- the line ---- */
@@ -129,8 +147,9 @@ static const char *const line_keys[] = {
 
 Test(report, line_stepped)
 {
-	static const char *const host_keys[] = { "arch",  "cpu",    "microcode", "kernel", "kvm",
-						 "cores", "quirks", "version",	 "commit" };
+	static const char *const host_keys[] = { "arch",    "cpu",	"microcode", "kernel",
+						 "kvm",	    "emulated", "cores",     "quirks",
+						 "version", "commit" };
 	struct result r;
 	json_t *line, *h;
 	char *text;

@@ -35,9 +35,9 @@ TestSuite(vm, .timeout = 30);
 
 /* The flags of struct quirks whose workaround can be turned off. */
 static const size_t flags[] = {
-	offsetof(struct quirks, int3_cpl0_fails),
-	offsetof(struct quirks, step_cpl3_via_guest),
-	offsetof(struct quirks, iret_runs_on),
+	offsetof(struct quirks, int3_cpl0_fails), offsetof(struct quirks, step_cpl3_via_guest),
+	offsetof(struct quirks, iret_runs_on),	  offsetof(struct quirks, pushf_shows_step),
+	offsetof(struct quirks, rep_runs_whole),
 };
 
 static bool *flag(struct quirks *q, size_t offset)
@@ -67,6 +67,8 @@ Test(vm, every_quirk_has_a_name_and_one_name)
 		offsetof(struct quirks, int3_cpl0_fails),
 		offsetof(struct quirks, step_cpl3_via_guest),
 		offsetof(struct quirks, iret_runs_on),
+		offsetof(struct quirks, pushf_shows_step),
+		offsetof(struct quirks, rep_runs_whole),
 	};
 	size_t named = 0;
 
@@ -161,6 +163,89 @@ Test(vm, the_second_vm_of_a_process_has_the_quirks_of_the_first)
 	vm_free(second);
 	cr_expect(x86_confirm(first, &e), "%s", e.text);
 	vm_free(first);
+}
+
+/* ---- repetitions ---- */
+
+/* RSI points to "aab", RDI to "aac", AL is 'c'. */
+static const struct {
+	const char *what, *bytes;
+	uint64_t count, left;
+	uint32_t steps;
+} repetitions[] = {
+	{ "rep movsb, 3", "\xf3\xa4", 3, 0, 3 },   { "rep movsb, 1", "\xf3\xa4", 1, 0, 1 },
+	{ "rep movsb, 0", "\xf3\xa4", 0, 0, 1 },   { "rep stosb, 2", "\xf3\xaa", 2, 0, 2 },
+	{ "repe cmpsb, 5", "\xf3\xa6", 5, 2, 3 },  { "repe cmpsb, 2", "\xf3\xa6", 2, 0, 2 },
+	{ "repne cmpsb, 5", "\xf2\xa6", 5, 4, 1 }, { "repne scasb, 5", "\xf2\xae", 5, 2, 3 },
+	{ "repe scasb, 5", "\xf3\xae", 5, 4, 1 },  { "repne scasb, 3", "\xf2\xae", 3, 0, 3 },
+};
+
+static uint64_t start_repetition(struct vm *vm, const struct vcpu_state *ready, size_t i,
+				 uint32_t cpl)
+{
+	struct vcpu *v = &vm->vcpu[0];
+	uint64_t start = vm->image->abi.selfcheck;
+
+	vcpu_load(v, ready);
+	memcpy(x86_host(vm, start, 3), repetitions[i].bytes, 3);
+	v->regs->rip = start;
+	v->regs->rflags = 2;
+	v->regs->rax = 'c';
+	v->regs->rcx = repetitions[i].count;
+	v->regs->rsi = v->regs->rsp - 64;
+	v->regs->rdi = v->regs->rsp - 32;
+	memcpy(x86_host(vm, v->regs->rsi, 8), "aab", 4);
+	memcpy(x86_host(vm, v->regs->rdi, 8), "aac", 4);
+	x86_set_cpl(v, cpl);
+	return start;
+}
+
+Test(vm, a_step_over_a_repetition_is_one_iteration)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = &vm->vcpu[0];
+	struct vcpu_state ready;
+	struct vcpu_exit x;
+	struct err e = { 0 };
+
+	vcpu_save(v, &ready);
+	for (size_t i = 0; i < 2 * COUNT(repetitions); i++) {
+		const char *what = repetitions[i / 2].what;
+		uint32_t cpl = i % 2 ? 3 : 0, steps = 0;
+		uint64_t start = start_repetition(vm, &ready, i / 2, cpl);
+
+		do {
+			cr_assert(vcpu_step(v, &x, &e), "%s: %s", what, e.text);
+			cr_assert_eq(x.kind, EXIT_STEPPED, "%s: %d", what, x.kind);
+			steps++;
+		} while (v->regs->rip == start && steps < 9);
+		cr_expect_eq(v->regs->rip, start + 2, "%s", what);
+		cr_expect_eq(steps, repetitions[i / 2].steps, "%s at CPL%u: %u", what, cpl, steps);
+		cr_expect_eq(v->regs->rcx, repetitions[i / 2].left, "%s at CPL%u: %llu", what, cpl,
+			     v->regs->rcx);
+	}
+	vm_free(vm);
+}
+
+/* ---- state ---- */
+
+Test(vm, what_lies_behind_a_null_selector_is_no_state)
+{
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = &vm->vcpu[0];
+	struct vcpu_state plain, other;
+
+	v->sregs->ss = v->sregs->ds = x86_null_segment(0);
+	vcpu_save(v, &plain);
+	v->sregs->ss.limit = 0xffffffff;
+	v->sregs->ss.present = v->sregs->ss.s = 1;
+	v->sregs->ds.type = 3;
+	vcpu_save(v, &other);
+	cr_expect_eq(memcmp(plain.bytes, other.bytes, plain.size), 0);
+	v->sregs->gs.base++;
+	vcpu_save(v, &other);
+	cr_expect_neq(memcmp(plain.bytes, other.bytes, plain.size), 0);
+	vm_free(vm);
 }
 
 /* ---- without shared registers ---- */

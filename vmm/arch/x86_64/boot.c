@@ -198,6 +198,11 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, bool code)
 	};
 }
 
+struct kvm_segment x86_null_segment(uint16_t selector)
+{
+	return (struct kvm_segment){ .selector = selector, .unusable = 1 };
+}
+
 void x86_set_cpl(struct vcpu *v, uint32_t cpl)
 {
 	v->sregs->cs = segment(cpl ? 0x23 : 0x08, 0xb, true);
@@ -224,8 +229,12 @@ void x86_first_state(struct vcpu *v, struct x86_state *s)
 	s->sregs.cr4 = CR4_LONG;
 	s->sregs.efer = EFER_LONG;
 	s->sregs.cs = segment(0x08, 0xb, true);
-	s->sregs.ds = s->sregs.es = s->sregs.fs = s->sregs.gs = s->sregs.ss =
-		segment(0x10, 0x3, false);
+	s->sregs.ss = segment(0x10, 0x3, false);
+	/*
+	 * Null from the start: an IRET to CPL3 nulls what CPL3 may not use (SDM vol 2,
+	 * IRET), and KVM's emulator does not.
+	 */
+	s->sregs.ds = s->sregs.es = s->sregs.fs = s->sregs.gs = x86_null_segment(0);
 	s->sregs.gs.base = mailbox;
 	s->sregs.gdt = (struct kvm_dtable){ .base = page, .limit = GDT_SIZE - 1 };
 	s->sregs.idt =

@@ -10,8 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STUBS_SIZE (256u * CM_VECTOR_STRIDE)
-#define STEPPING   (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)
+#define STUBS_SIZE     (256u * CM_VECTOR_STRIDE)
+/*
+ * Not the guest's: TF we step with; RF holds off instruction breakpoints, of which
+ * there are none, and hosts differ in when they set it.
+ */
+#define X86_STEP_FLAGS (X86_TF | X86_RF)
+#define STEPPING       (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)
 
 /* What a vector stub and the processor leave on the stack, from the stack pointer up. */
 struct pushed {
@@ -157,7 +162,7 @@ static bool finish_delivery(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		return err_set(e, ERR_HOST, "vCPU %u: delivery to a stack outside the image, %#llx",
 			       v->id, (unsigned long long)v->regs->rsp);
 	}
-	frame->flags &= ~(uint64_t)X86_TF;
+	frame->flags &= ~(uint64_t)X86_STEP_FLAGS;
 	x->kind = EXIT_DELIVERED;
 	x->vector = (uint8_t)frame->vector;
 	x->pushed_ip = frame->ip;
@@ -174,7 +179,7 @@ static bool inject_int3(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	bool kicked;
 
 	v->regs->rip++;
-	v->regs->rflags &= ~(uint64_t)X86_TF;
+	v->regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
 	memset(&v->events->exception, 0, sizeof(v->events->exception));
 	v->events->exception.injected = 1;
 	v->events->exception.nr = X86_VECTOR_BP;
@@ -249,7 +254,7 @@ static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	memset(x, 0, sizeof(*x));
 	if (!x86_enter(v, &kicked, e))
 		return false;
-	v->regs->rflags &= ~(uint64_t)X86_TF;
+	v->regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
 	if (!kicked)
 		return x86_classify(v, x, e);
 	x->kind = EXIT_KICKED;
@@ -299,7 +304,7 @@ static void undo_guest_db(struct vcpu *v, const struct user_step *u)
 	memcpy(u->top - sizeof(u->below), u->below, sizeof(u->below));
 	v->regs->rip = f.ip;
 	v->regs->rsp = f.sp;
-	v->regs->rflags = f.flags & ~(uint64_t)X86_TF;
+	v->regs->rflags = f.flags & ~(uint64_t)X86_STEP_FLAGS;
 	v->sregs->cs = u->cs;
 	v->sregs->ss = u->ss;
 	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
@@ -327,7 +332,7 @@ static bool do_iret(struct vcpu *v)
 	if (!user && !kernel && !same_stack)
 		return false;
 	v->regs->rip = frame[0];
-	v->regs->rflags = frame[2] & ~(uint64_t)X86_TF;
+	v->regs->rflags = frame[2] & ~(uint64_t)X86_STEP_FLAGS;
 	v->regs->rsp = frame[3];
 	if (user || !same_stack)
 		x86_set_cpl(v, user ? 3 : 0);
@@ -336,16 +341,43 @@ static bool do_iret(struct vcpu *v)
 	return true;
 }
 
-bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+/* Of the instruction the vCPU is at, as far as quirks depend on it. 67 is left to KVM. */
+struct x86_opcode {
+	uint8_t byte; /* 0: none of interest */
+	uint8_t rep;  /* F2 or F3 before it */
+};
+
+static struct x86_opcode opcode_at(const struct vcpu *v)
+{
+	struct x86_opcode op = { 0 };
+
+	for (uint64_t ip = v->regs->rip; ip < v->regs->rip + 4; ip++) {
+		const uint8_t *b = x86_host(v->vm, ip, 1);
+
+		if (!b)
+			break;
+		if (*b == 0xf2 || *b == 0xf3) {
+			op.rep = *b;
+		} else if (*b != 0x66 && (*b & 0xf0) != 0x40) {
+			op.byte = *b;
+			break;
+		}
+	}
+	return op;
+}
+
+/* MOVS, CMPS, STOS, LODS, SCAS. */
+static bool is_string(uint8_t byte)
+{
+	return (byte >= 0xa4 && byte <= 0xa7) || (byte >= 0xaa && byte <= 0xaf);
+}
+
+/* One step at either CPL, whatever the instruction. */
+static bool step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	bool undo = vcpu_cpl(v) == 3 && v->vm->quirks.step_cpl3_via_guest, kicked;
 	struct user_step before;
 
-	memset(x, 0, sizeof(*x));
-	if (vcpu_cpl(v) == 0 && v->vm->quirks.iret_runs_on && do_iret(v)) {
-		x->kind = EXIT_STEPPED;
-		return true;
-	}
 	if (!x86_set_debug(v, STEPPING, e))
 		return false;
 	v->regs->rflags |= X86_TF;
@@ -355,12 +387,71 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	before_user_step(v, &before);
 	if (!x86_enter(v, &kicked, e))
 		return false;
-	v->regs->rflags &= ~(uint64_t)X86_TF;
+	v->regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
 	if (!kicked && stub_of(v) != X86_VECTOR_DB)
 		return x86_classify(v, x, e);
 	if (!kicked)
 		undo_guest_db(v, &before);
 	x->kind = kicked ? EXIT_KICKED : EXIT_STEPPED;
+	return true;
+}
+
+/*
+ * PUSHF clears VM and RF in what it pushes, not TF (SDM vol 2, PUSHF), and where
+ * the processor executes it KVM cannot hide that it steps. The guest would find
+ * the flag again after a POPF or an IRET, when nobody steps it any more.
+ */
+static void hide_pushed_step(struct vcpu *v)
+{
+	uint64_t *flags = x86_host(v->vm, v->regs->rsp, sizeof(*flags));
+
+	if (flags)
+		*flags &= ~(uint64_t)X86_TF;
+}
+
+/*
+ * A processor traps after each iteration of a repeated string instruction (SDM
+ * vol 3, "Single-Step Exception Condition"); KVM's emulator after the last, and
+ * then once more to find the count 0. So the count is 1 for the time of a step.
+ * CMPS and SCAS may end early.
+ */
+static bool step_iteration(struct vcpu *v, const struct x86_opcode *op, struct vcpu_exit *x,
+			   struct err *e)
+{
+	uint64_t start = v->regs->rip, others = v->regs->rcx - 1;
+	bool compares = (op->byte & 0xf6) == 0xa6, ends;
+
+	v->regs->rcx = 1;
+	if (!step(v, x, e))
+		return false;
+	ends = !others || (compares && !(v->regs->rflags & X86_ZF) == (op->rep == 0xf3));
+	if (x->kind == EXIT_STEPPED && ends && !v->regs->rcx && v->regs->rip == start &&
+	    !step(v, x, e))
+		return false;
+	if (x->kind == EXIT_STEPPED && !ends)
+		v->regs->rip = start;
+	v->regs->rcx += others;
+	v->dirty |= KVM_SYNC_X86_REGS;
+	return true;
+}
+
+bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
+{
+	const struct quirks *q = &v->vm->quirks;
+	struct x86_opcode op;
+
+	memset(x, 0, sizeof(*x));
+	if (vcpu_cpl(v) == 0 && q->iret_runs_on && do_iret(v)) {
+		x->kind = EXIT_STEPPED;
+		return true;
+	}
+	op = opcode_at(v);
+	if (q->rep_runs_whole && op.rep && is_string(op.byte) && v->regs->rcx)
+		return step_iteration(v, &op, x, e);
+	if (!step(v, x, e))
+		return false;
+	if (q->pushf_shows_step && op.byte == 0x9c && x->kind == EXIT_STEPPED)
+		hide_pushed_step(v);
 	return true;
 }
 

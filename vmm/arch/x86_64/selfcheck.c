@@ -11,7 +11,8 @@
 
 #include "clock.h"
 
-#define EMULATED_NS 50.0 /* an instruction; bare ones take under 1 ns, emulated ones ~330 */
+/* An instruction: bare ones take under 1 ns, in QEMU's translator up to 60, emulated ones ~330. */
+#define EMULATED_NS 150.0
 
 /* KVM's module cannot change while it is open: found once a process. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -112,6 +113,50 @@ static bool check_iret(struct vcpu *v, const struct vcpu_state *ready, struct qu
 	return true;
 }
 
+static uint64_t *stack_top(struct vcpu *v)
+{
+	return x86_host(v->vm, v->regs->rsp, sizeof(uint64_t));
+}
+
+static bool check_pushf(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+			struct err *e)
+{
+	struct vcpu_exit x;
+
+	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
+		at(v, ready, symbol(v->vm, "cm_selfcheck_pushf"), cpl);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		q->pushf_shows_step |= (*stack_top(v) & X86_TF) != 0;
+	}
+	return true;
+}
+
+/* At a repetition of two bytes, which go to the stack. */
+static uint64_t at_rep(struct vcpu *v, const struct vcpu_state *ready, uint32_t cpl)
+{
+	uint64_t ip = symbol(v->vm, "cm_selfcheck_rep");
+
+	at(v, ready, ip, cpl);
+	v->regs->rcx = 2;
+	v->regs->rdi = v->regs->rsp - sizeof(uint64_t);
+	return ip;
+}
+
+static bool check_rep(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
+		      struct err *e)
+{
+	struct vcpu_exit x;
+
+	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
+		at_rep(v, ready, cpl);
+		if (!vcpu_step(v, &x, e))
+			return false;
+		q->rep_runs_whole |= v->regs->rcx == 0;
+	}
+	return true;
+}
+
 /* Not needed for exactness, only for speed: what does not work here is not used. */
 static bool check_run_to(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q)
 {
@@ -157,6 +202,29 @@ static bool check_emulated(struct vcpu *v, const struct vcpu_state *ready, struc
 	return true;
 }
 
+static bool confirm_stack_and_rep(struct vcpu *v, const struct vcpu_state *ready, uint32_t cpl,
+				  struct err *e)
+{
+	struct vcpu_exit x;
+	uint64_t ip;
+
+	at(v, ready, symbol(v->vm, "cm_selfcheck_pushf"), cpl);
+	if (!vcpu_step(v, &x, e))
+		return false;
+	if (x.kind != EXIT_STEPPED || *stack_top(v) & X86_TF)
+		return err_set(e, ERR_UNSUPPORTED, "a step over PUSHF at CPL%u is not exact", cpl);
+	ip = at_rep(v, ready, cpl);
+	for (uint64_t left = 1; left <= 1; left--) {
+		if (!vcpu_step(v, &x, e))
+			return false;
+		if (x.kind != EXIT_STEPPED || v->regs->rcx != left ||
+		    v->regs->rip != (left ? ip : symbol(v->vm, "cm_selfcheck_count")))
+			return err_set(e, ERR_UNSUPPORTED,
+				       "a step over REP STOSB at CPL%u is not exact", cpl);
+	}
+	return true;
+}
+
 /* With the quirks in force, the steps the machine relies on must be exact. */
 static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 {
@@ -194,6 +262,8 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 		if (x.vector != X86_VECTOR_NMI || x.pushed_ip != ip)
 			return err_set(e, ERR_UNSUPPORTED, "an NMI at CPL%u lands elsewhere here",
 				       cpl);
+		if (!confirm_stack_and_rep(v, ready, cpl, e))
+			return false;
 	}
 	return true;
 }
@@ -207,6 +277,7 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 		return check_int3_cpl0(v, ready, q, e) && check_emulated(v, ready, q, e);
 	return check_step_cpl0(v, ready, e) && check_int3_cpl0(v, ready, q, e) &&
 	       check_step_cpl3(v, ready, q, e) && check_iret(v, ready, q, e) &&
+	       check_pushf(v, ready, q, e) && check_rep(v, ready, q, e) &&
 	       check_run_to(v, ready, q) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
 
@@ -238,10 +309,14 @@ bool x86_confirm(struct vm *vm, struct err *e)
 
 static bool find_once(struct vm *vm, struct err *e)
 {
-	if (!symbol(vm, "cm_selfcheck_int3") || !symbol(vm, "cm_selfcheck_iret") ||
-	    !symbol(vm, "cm_selfcheck_count"))
-		return err_set(e, ERR_INPUT, "%s: a cm_selfcheck_* symbol is missing",
-			       vm->image->path);
+	static const char *const needed[] = { "cm_selfcheck_int3", "cm_selfcheck_iret",
+					      "cm_selfcheck_pushf", "cm_selfcheck_rep",
+					      "cm_selfcheck_count" };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!symbol(vm, needed[i]))
+			return err_set(e, ERR_INPUT, "%s: the symbol %s is missing",
+				       vm->image->path, needed[i]);
 	if (!borrow(vm, find, e))
 		return false;
 	if (vm->kind == VM_STEPPED) {
@@ -277,6 +352,8 @@ IN_FORCE(cpl0_emulated)
 IN_FORCE(int3_cpl0_fails)
 IN_FORCE(step_cpl3_via_guest)
 IN_FORCE(iret_runs_on)
+IN_FORCE(pushf_shows_step)
+IN_FORCE(rep_runs_whole)
 IN_FORCE(no_run_to)
 
 const struct quirk_info *arch_quirks(void)
@@ -294,6 +371,12 @@ const struct quirk_info *arch_quirks(void)
 		  "the delivery of the guest's own #DB is undone" },
 		{ "iret-emulated", iret_runs_on_on, "one step over IRET to CPL0, one to CPL3",
 		  "the frame is popped and NMIs are unmasked by crossmod" },
+		{ "pushf-shows-step", pushf_shows_step_on,
+		  "one step over PUSHF at CPL0, one at CPL3",
+		  "the trap flag is cleared in the pushed word" },
+		{ "rep-runs-whole", rep_runs_whole_on,
+		  "one step over REP STOSB with a count of 2 at CPL0, one at CPL3",
+		  "the count is 1 for the time of the step" },
 		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at CPL0",
 		  "explore steps through every instruction, and is several times slower" },
 		{ 0 },

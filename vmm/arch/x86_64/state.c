@@ -19,6 +19,25 @@ static void normalise(struct kvm_vcpu_events *ev)
 		ev->interrupt.nr = ev->interrupt.soft = 0;
 }
 
+/*
+ * What lies behind a null selector is the host's own affair, but for the base of FS
+ * and GS. Seen: on kvm_amd in QEMU's emulator SS has two forms, by how it became null.
+ */
+static void normalise_segments(struct kvm_sregs *s)
+{
+	struct kvm_segment *const data[] = { &s->ds, &s->es, &s->fs, &s->gs, &s->ss };
+
+	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+		uint64_t base = data[i] == &s->fs || data[i] == &s->gs ? data[i]->base : 0;
+
+		if (data[i]->selector & ~3u)
+			continue;
+		*data[i] = x86_null_segment(data[i]->selector);
+		data[i]->base = base;
+	}
+	s->ss.dpl = s->cs.selector & 3;
+}
+
 void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
 {
 	struct x86_state *x = (struct x86_state *)(void *)s->bytes;
@@ -28,6 +47,7 @@ void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
 	x->sregs = *v->sregs;
 	x->events = *v->events;
 	normalise(&x->events);
+	normalise_segments(&x->sregs);
 	s->size = sizeof(*x);
 }
 

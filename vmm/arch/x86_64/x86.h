@@ -11,8 +11,10 @@
 #include "arch.h"
 #include "kvm.h"
 
+#define X86_ZF	       0x40u
 #define X86_TF	       0x100u
 #define X86_IF	       0x200u
+#define X86_RF	       0x10000u
 #define X86_VECTOR_DB  1u
 #define X86_VECTOR_NMI 2u
 #define X86_VECTOR_BP  3u
@@ -66,6 +68,8 @@ void x86_load_image(struct vm *vm);
 /* Page tables and descriptor tables, and the first state of a vCPU. */
 void x86_build_tables(struct vm *vm);
 void x86_first_state(struct vcpu *v, struct x86_state *s);
+/* Of a null selector, in 64-bit mode: what else KVM reports of one means nothing. */
+struct kvm_segment x86_null_segment(uint16_t selector);
 /* Code and stack segments of (cpl), as an IRET would load them. */
 void x86_set_cpl(struct vcpu *v, uint32_t cpl);
 

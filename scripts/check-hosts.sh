@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# check-hosts.sh BUILD [HOST...]: crossmod on hosts that QEMU emulates (default: amd).
+#   Every stepped scenario of the host's architecture ends as it expects.
+#   amd: a fixed set of searches ends with the same verdict after the same states and transitions
+#   as on this machine's KVM, and witnesses from there replay here to the same state.
+#   Full speed is refused there, whether the launcher says where it is or only the processor does.
+# Passes without the emulator, and compares nothing without this machine's KVM, saying so.
+set -eu
+
+build=$1
+shift
+[ $# -gt 0 ] || set -- amd
+here=$(cd "$(dirname "$0")" && pwd)
+out=$build/hosts
+failed=0
+
+# Small, at CPL0 and at CPL3, with and without an NMI, each kind of verdict.
+compared="int3_fixup/every-a2-two-pokes int3_fixup/every-a2-ordered stop_machine/every-schedule
+	stop_machine/every-schedule-one-nmi kgdb_roundup/ipi undef_hook/posted
+	int3_fixup/every-a1-stale-user int3_fixup/every-a2-two-pokes-user
+	stop_machine/every-schedule-user stop_machine/every-schedule-one-nmi-user"
+
+fail() {
+	echo "hosts: FAILED: $*" >&2
+	failed=1
+}
+
+# What must be equal, of one JSON line a search.
+essence() {
+	sed -E 's/.*"scenario": ?"([^"]*)".*"verdict": ?"([^"]*)".*"states": ?([0-9]+).*"transitions": ?([0-9]+).*/\1 \2 \3 states \4 transitions/'
+}
+
+# explore_on HOST: the set, into $out/HOST.
+explore_on() {
+	status=0
+	# One word a scenario.
+	# shellcheck disable=SC2046
+	"$build/crossmod" --host "$1" explore --json --jobs 1 --max-seconds 900 -o "$out/$1" \
+		$(for name in $compared; do echo "scenarios/x86_64/$name.json"; done) \
+		>"$out/$1.json" || status=$?
+	essence <"$out/$1.json" >"$out/$1.txt"
+	return "$status"
+}
+
+compare_searches() {
+	status=0
+	explore_on local || status=$?
+	[ "$status" -eq 0 ] || [ "$status" -eq 77 ] ||
+		fail "explore on this machine: exit status $status"
+	explore_on "$1" || fail "explore on $1: exit status $?"
+	if [ "$status" -eq 77 ]; then
+		echo "hosts: SKIPPED: $1 searches as expected; no KVM on this machine to compare with"
+		return
+	fi
+	if ! diff "$out/local.txt" "$out/$1.txt"; then
+		fail "$1 (>) searches otherwise than this machine (<)"
+		return
+	fi
+	# None with an NMI: QEMU 7.2 nulls SS when it switches to an interrupt stack without a change
+	# of CPL, KVM's emulator and the SDM (vol 2, INT n) do not, and SS is pushed.
+	"$build/crossmod" --host local replay "$out/$1"/*-two-pokes*.json "$out/$1"/*-a1-stale-user.json \
+		"$out/$1"/*-a2-ordered.json "$out/$1"/*-posted.json >"$out/$1-replay.txt" ||
+		fail "witnesses of $1 do not replay on this machine"
+	echo "hosts: $1: $(wc -l <"$out/$1.txt") searches equal this machine's, to the transition"
+}
+
+# The planted fault of the refusal: a scenario at full speed.
+refuses_full_speed() {
+	free=$(grep -l '"method": "free"' scenarios/x86_64/*/*.json | head -n 1)
+	status=0
+	"$build/crossmod" --host amd run -o "$out/free" "$free" >"$out/free.txt" || status=$?
+	[ "$status" -eq 77 ] || fail "--host amd runs $free: exit status $status"
+	status=0
+	# Here only the processor tells.
+	"$here/emulated-host.sh" --host amd /usr/bin/env -u CROSSMOD_EMULATED \
+		"$build/crossmod" --host local run -o "$out/free" "$free" >"$out/free.txt" || status=$?
+	[ "$status" -eq 77 ] || fail "an unnamed emulator runs $free: exit status $status"
+	grep -q 'TCG' "$out/free.txt" || fail "no reason given for $free"
+}
+
+stepped_runs() {
+	case $1 in
+	amd) isa=x86_64 ;;
+	*) isa=arm64 ;;
+	esac
+	host=$1
+	# One word a scenario.
+	# shellcheck disable=SC2046
+	set -- $(grep -l '"method": "stepped"' -r "scenarios/$isa" --include='*.json' 2>/dev/null | sort)
+	if [ $# -eq 0 ]; then
+		echo "hosts: SKIPPED: no stepped scenario in scenarios/$isa"
+		return
+	fi
+	status=0
+	"$build/crossmod" --host "$host" run -o "$out/$host-run" "$@" >"$out/$host-run.txt" || status=$?
+	if [ "$status" -ne 0 ] || grep -q ', 0 not, [1-9]' "$out/$host-run.txt"; then
+		cat "$out/$host-run.txt"
+		fail "stepped scenarios on $host: exit status $status"
+	fi
+	echo "hosts: $host: $(tail -n 1 "$out/$host-run.txt")"
+}
+
+rm -rf "$out"
+mkdir -p "$out"
+for emulated; do
+	status=0
+	"$here/emulated-host.sh" --host "$emulated" --probe || status=$?
+	if [ "$status" -eq 77 ]; then
+		echo "hosts: SKIPPED: no $emulated here, for the reason above"
+		continue
+	fi
+	stepped_runs "$emulated"
+	if [ "$emulated" = amd ]; then
+		compare_searches amd
+		refuses_full_speed
+	fi
+done
+exit "$failed"
