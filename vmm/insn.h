@@ -54,6 +54,8 @@ enum insn_maintenance {
  * R15, 4 the stack pointer. A64: 0 to 30, and 31 for the current SP. T32: 0 to
  * 15. An operand that is XZR is INSN_NO_REGISTER: the value 0.
  */
+#define INSN_COPY_FROM	 6u /* RSI: REACH_COPY */
+#define INSN_COPY_TO	 7u /* RDI */
 #define INSN_NO_REGISTER 0xffu
 
 struct insn {
@@ -108,12 +110,9 @@ void insn_text(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64
 enum insn_reach {
 	REACH_OWN,    /* registers, and the stack by x86's push, pop, call and ret */
 	REACH_MEMORY, /* one explicit operand, at the address below */
-	REACH_COPY,   /* x86's MOVS: read where RSI points, written where (base), RDI, does */
+	REACH_COPY,   /* x86 MOVS: read where RSI points, written where (base), RDI, does */
 	REACH_OTHER,  /* I/O, interruptibility, synchronising, several operands, anything unknown */
 };
-
-#define INSN_COPY_FROM 6u /* RSI: REACH_COPY */
-#define INSN_COPY_TO   7u /* RDI */
 
 enum insn_flow {
 	FLOW_NEXT,

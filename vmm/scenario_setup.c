@@ -93,6 +93,16 @@ static bool no_such_site(const struct jnode *n, const struct image *img, const c
 	return jnode_fail(n, "no site '%.60s' in %.80s; it has: %s", name, img->path, list);
 }
 
+static bool check_alignment(const struct scenario *s, const struct placement *p,
+			    const struct jnode *at)
+{
+	uint32_t unit = isa_chunk(s->isa);
+
+	return p->offset % unit == 0 ||
+	       jnode_fail(at, "offset %u: instructions of %s are at multiples of %u", p->offset,
+			  isa_name(s->isa), unit);
+}
+
 /* All sites of a scenario are of one instruction set: the one that it, or the first of them, says. */
 static bool check_isa(struct scenario *s, const struct placement *p, const struct jnode *name)
 {
@@ -123,7 +133,7 @@ static bool read_site(struct scenario *s, struct placement *p, const struct imag
 			return false;
 	}
 	if (jnode_get(n, "at", &at))
-		return read_at(p, &at);
+		return read_at(p, &at) && check_alignment(s, p, &at);
 	p->offset = placement_offset(AT_IN_LINE, USUAL_SITE_LENGTH);
 	return jnode_copy(n, placement_names[AT_IN_LINE], &p->at);
 }

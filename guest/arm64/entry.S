@@ -50,6 +50,24 @@ cm_vectors_stepped:
 	entries			/* EL0, AArch32 */
 	.balign	0x80
 
+/*
+ * What exception return takes, next to each other: from cm_return_(name) to
+ * its ERET, cm_eret_(name), they are live. So are they, ESR_EL1 and FAR_EL1
+ * from a vector to cm_vector_saved. Elsewhere the host takes them for dead.
+ */
+.macro set_return name, elr, spsr
+	msr	elr_el1, \elr
+	.globl	cm_return_\name
+cm_return_\name:
+	msr	spsr_el1, \spsr
+.endm
+
+.macro exception_return name
+	.globl	cm_eret_\name
+cm_eret_\name:
+	eret
+.endm
+
 	.globl	cm_vector_common
 	.type	cm_vector_common, @function
 cm_vector_common:
@@ -76,6 +94,8 @@ cm_vector_common:
 	mrs	x4, esr_el1
 	mrs	x5, far_el1
 	lsr	x0, x4, #26
+	.globl	cm_vector_saved
+cm_vector_saved:
 1:	stp	x3, x0, [sp, #FRAME_IP + 8]
 	stp	x4, x5, [sp, #FRAME_IP + 24]
 	cmp	x0, #VECTOR_FIQ
@@ -87,8 +107,7 @@ cm_vector_common:
 	msr	daifset, #0xf
 	ldr	x2, [sp, #FRAME_IP]
 	ldr	x3, [sp, #FRAME_IP + 8]
-	msr	elr_el1, x2
-	msr	spsr_el1, x3
+	set_return vector, x2, x3
 	ldr	x30, [sp, #240]
 	ldp	x28, x29, [sp, #224]
 	ldp	x26, x27, [sp, #208]
@@ -106,9 +125,7 @@ cm_vector_common:
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
 	add	sp, sp, #FRAME_SIZE
-	.globl	cm_vector_return
-cm_vector_return:
-	eret
+	exception_return vector
 	.size	cm_vector_common, . - cm_vector_common
 
 /*
@@ -155,29 +172,28 @@ cm_execute:
 	.size	cm_execute, . - cm_execute
 
 /*
- * void cm_eret_a64(uint64_t entry, uint64_t sp, struct cm_cpu *cpu)
+ * void cm_enter_a64(uint64_t entry, uint64_t sp, struct cm_cpu *cpu)
  * The kernel's stack starts anew: nobody returns to what is on it.
  */
-	.globl	cm_eret_a64
-	.type	cm_eret_a64, @function
-cm_eret_a64:
+	.globl	cm_enter_a64
+	.type	cm_enter_a64, @function
+cm_enter_a64:
 	msr	daifset, #0xf
 	ldr	x3, [x2, #CPU_KERNEL_SP]
 	mov	sp, x3
 	msr	sp_el0, x1
-	msr	elr_el1, x0
-	msr	spsr_el1, xzr
+	set_return a64, x0, xzr
 	mov	x0, x2
-	eret
-	.size	cm_eret_a64, . - cm_eret_a64
+	exception_return a64
+	.size	cm_enter_a64, . - cm_enter_a64
 
 /*
- * void cm_eret_t32(entry, sp, cpu, control, counts)
+ * void cm_enter_t32(entry, sp, cpu, control, counts)
  * R13 is x13, and the executor's return leads to its SVC by LR, which is x14.
  */
-	.globl	cm_eret_t32
-	.type	cm_eret_t32, @function
-cm_eret_t32:
+	.globl	cm_enter_t32
+	.type	cm_enter_t32, @function
+cm_enter_t32:
 	msr	daifset, #0xf
 	ldr	x5, [x2, #CPU_KERNEL_SP]
 	mov	sp, x5
@@ -185,14 +201,13 @@ cm_eret_t32:
 	adrp	x14, cm_user_done_t32
 	add	x14, x14, :lo12:cm_user_done_t32
 	orr	x14, x14, #1
-	msr	elr_el1, x0
 	mov	x5, #SPSR_T32_EL0
-	msr	spsr_el1, x5
+	set_return t32, x0, x5
 	mov	x0, x2
 	mov	x1, x3
 	mov	x2, x4
-	eret
-	.size	cm_eret_t32, . - cm_eret_t32
+	exception_return t32
+	.size	cm_enter_t32, . - cm_enter_t32
 
 /* uint64_t cm_user_function(uint64_t function, uint64_t argument) */
 	.globl	cm_user_function

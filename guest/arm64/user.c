@@ -6,15 +6,15 @@
 #include "guest/kernel.h"
 
 extern const uint8_t cm_executor_loop_t32[];
-void cm_eret_a64(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute__((noreturn));
-void cm_eret_t32(const uint8_t *entry, uint64_t sp, struct cm_cpu *cpu, struct cm_control *control,
-		 struct cm_counts *counts) __attribute__((noreturn));
+void cm_enter_a64(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute__((noreturn));
+void cm_enter_t32(const uint8_t *entry, uint64_t sp, struct cm_cpu *cpu, struct cm_control *control,
+		  struct cm_counts *counts) __attribute__((noreturn));
 
 void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu)
 {
 	if (cpu->role == CM_ROLE_EXECUTOR && cm_control.site[0].isa == CM_ISA_T32)
-		cm_eret_t32(cm_executor_loop_t32, sp, cpu, &cm_control, &cm_counts[cpu->id]);
-	cm_eret_a64(entry, sp, cpu);
+		cm_enter_t32(cm_executor_loop_t32, sp, cpu, &cm_control, &cm_counts[cpu->id]);
+	cm_enter_a64(entry, sp, cpu);
 }
 
 /* Free runs are refused before they start: there is no interrupt controller. */

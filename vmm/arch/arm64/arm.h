@@ -61,6 +61,18 @@ struct vcpu {
 	uint64_t root;	/* guest-physical address of its page tables */
 };
 
+/* Where the kernel's code leaves for an interrupted context: entry.S. */
+#define ARM_RETURNS 3u
+struct arm_return {
+	uint64_t first; /* ELR_EL1 is set, SPSR_EL1 by this instruction */
+	uint64_t last;	/* ERET */
+};
+struct arm_places {
+	uint64_t vectors;
+	uint64_t saved; /* from here on, what an exception left is in the frame */
+	struct arm_return back[ARM_RETURNS];
+};
+
 struct vm {
 	const struct image *image;
 	enum vm_kind kind;
@@ -73,6 +85,7 @@ struct vm {
 	struct vm_memory host;
 	struct vcpu vcpu[CM_MAX_VCPUS];
 	struct quirks quirks;
+	struct arm_places places;
 	uint32_t breakpoints; /* registers for them that KVM gives away; 0: plant them */
 };
 
@@ -80,7 +93,9 @@ struct vm {
 void arm_build_tables(struct vm *vm);
 bool arm_first_state(struct vcpu *v, struct err *e);
 
-/* state.c: one register, through the copy. */
+/* state.c: find the places above by their symbols. */
+bool arm_find_places(struct vm *vm, struct err *e);
+/* One register, through the copy. */
 uint64_t arm_get(const struct vcpu *v, enum arm_register r);
 void arm_set(struct vcpu *v, enum arm_register r, uint64_t value);
 /* Give KVM what is dirty; forget what KVM_RUN may change. ERR_UNSUPPORTED where KVM refuses a value. */

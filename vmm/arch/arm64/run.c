@@ -101,6 +101,7 @@ static int entry_of(const struct vcpu *v)
  */
 static void forget_old_syndrome(struct vcpu *v, int vector)
 {
+	(void)arm_get(v, ARM_SPSR); /* with the step's flag, which that takes out */
 	if (vector < 0x20 || vector > 0x25)
 		arm_set(v, ARM_FAR, 0);
 	if (vector == CM_VECTOR_IPI || vector == CM_VECTOR_NMI)

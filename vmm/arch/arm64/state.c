@@ -55,6 +55,9 @@ uint64_t arm_get(const struct vcpu *v, enum arm_register r)
 		/* A register every arm64 KVM has, of a vCPU that is there. */
 		assert(!errnum);
 		(void)errnum;
+		/* An exception taken by a step has it in SPSR_EL1: the guest must not see it. */
+		if (r == ARM_SPSR && regs->value[r] & ARM_PSTATE_SS)
+			regs->dirty |= 1ull << r;
 		regs->value[r] = without_step(r, regs->value[r]);
 		regs->valid |= 1ull << r;
 	}
@@ -103,43 +106,61 @@ void arm_forget_registers(struct vcpu *v)
 	v->registers->valid = 0;
 }
 
-/* Is the kernel between an exception's entry and the saving of what it left, or before its return? */
-static bool in_exception(const struct vcpu *v)
+static bool within(uint64_t pc, uint64_t first, uint64_t last)
 {
-	const struct image_symbol *common = image_symbol(v->vm->image, "cm_vector_common");
-	uint64_t pc = arm_get(v, ARM_PC), vectors = v->vm->image->abi.vectors;
-
-	return pc - vectors < 16 * CM_VECTOR_ARM_STRIDE ||
-	       (common && pc - common->address < common->size);
-}
-
-/* The way to EL0 sets them before its ERET, too. */
-static bool leaves_for_el0(const struct vcpu *v)
-{
-	uint64_t pc = arm_get(v, ARM_PC);
-	static const char *const names[] = { "cm_eret_a64", "cm_eret_t32" };
-
-	for (size_t i = 0; i < 2; i++) {
-		const struct image_symbol *s = image_symbol(v->vm->image, names[i]);
-
-		if (s && pc - s->address < s->size)
-			return true;
-	}
-	return false;
+	return pc - first <= last - first;
 }
 
 /*
  * Two equal states must be equal bytes: what an exception left in ELR_EL1,
- * SPSR_EL1, ESR_EL1 and FAR_EL1 is dead once the kernel has saved it.
+ * SPSR_EL1, ESR_EL1 and FAR_EL1 is dead once the kernel has saved it, and
+ * until it sets them for its return (entry.S).
  */
+static bool is_live(const struct vcpu *v, enum arm_register r)
+{
+	const struct arm_places *p = &v->vm->places;
+	uint64_t pc = arm_get(v, ARM_PC);
+
+	if (r < ARM_ELR || pc - p->vectors < p->saved - p->vectors)
+		return true;
+	if (r == ARM_ESR || r == ARM_FAR)
+		return false;
+	for (uint32_t i = 0; i < ARM_RETURNS; i++)
+		if (within(pc, p->back[i].first + (r == ARM_SPSR ? 4 : 0), p->back[i].last))
+			return true;
+	return false;
+}
+
+bool arm_find_places(struct vm *vm, struct err *e)
+{
+	static const char *const names[ARM_RETURNS][2] = {
+		{ "cm_return_vector", "cm_eret_vector" },
+		{ "cm_return_a64", "cm_eret_a64" },
+		{ "cm_return_t32", "cm_eret_t32" },
+	};
+	const struct image_symbol *saved = image_symbol(vm->image, "cm_vector_saved");
+
+	for (uint32_t i = 0; i < ARM_RETURNS; i++) {
+		const struct image_symbol *first = image_symbol(vm->image, names[i][0]);
+		const struct image_symbol *last = image_symbol(vm->image, names[i][1]);
+
+		if (!first || !last || !saved)
+			return err_set(e, ERR_INPUT, "%s: no symbol %s, %s or cm_vector_saved",
+				       vm->image->path, names[i][0], names[i][1]);
+		vm->places.back[i] = (struct arm_return){ first->address, last->address };
+	}
+	vm->places.vectors = vm->image->abi.vectors;
+	vm->places.saved = saved->address;
+	return true;
+}
+
 void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
 {
 	uint64_t *value = (uint64_t *)(void *)s->bytes;
-	bool live = in_exception(v) || leaves_for_el0(v);
 
 	s->size = ARM_REGISTERS * sizeof(*value);
 	for (int r = 0; r < ARM_REGISTERS; r++)
-		value[r] = r >= ARM_ELR && !live ? 0 : arm_get(v, (enum arm_register)r);
+		value[r] = is_live(v, (enum arm_register)r) ? arm_get(v, (enum arm_register)r) : 0;
 }
 
 void vcpu_load(struct vcpu *v, const struct vcpu_state *s)

@@ -120,7 +120,7 @@ static bool create(struct vm *vm, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED,
 			       "method 'free' is not built for arm64 yet: it needs an interrupt "
 			       "controller in the kernel");
-	if (!kvm_open(&vm->kvm, e) || !has_required(vm, e) ||
+	if (!arm_find_places(vm, e) || !kvm_open(&vm->kvm, e) || !has_required(vm, e) ||
 	    !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e) || !create_memory(vm, e))
 		return false;
 	hardware = kvm_capability(vm->kvm, KVM_CAP_GUEST_DEBUG_HW_BPS);
