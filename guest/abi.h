@@ -238,9 +238,9 @@ enum cm_stack {
  * ESR_EL1 (0 to 63, DDI 0487, D17.2.37) or one of these, none of which is a
  * class: FIQ, taken with IRQs masked, is what an NMI is there; IRQ; SError.
  */
-#define CM_VECTOR_NMI	 2u
-#define CM_VECTOR_IPI	 0x40u
-#define CM_VECTOR_SERROR 0x41u
+#define CM_VECTOR_NMI	     2u
+#define CM_VECTOR_IPI	     0x40u
+#define CM_VECTOR_SERROR     0x41u
 #define CM_VECTOR_ARM_STRIDE 0x80u
 
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)

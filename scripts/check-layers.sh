@@ -26,6 +26,7 @@ BEGIN {
 	     "threads stay in the free runner, guard, search and vmm/arch/")
 	only("\"emulated\\.h\"", "^vmm/(emulated|main)\\.c$", "where a command runs is for main.c to say")
 	only("\"(.*/)?x86\\.h\"", "^vmm/(arch/x86_64/|tests/test_vm\\.c$)", "x86.h is inside vmm/arch/x86_64/")
+	only("\"(.*/)?arm\\.h\"", "^vmm/arch/arm64/", "arm.h is inside vmm/arch/arm64/")
 	# Never even through another header.
 	nokvm = "^vmm/(explore|replay|schedule|observation|verdict|scenario|fetch|cmodx|isa|insn|site|trace|report)"
 	# In pieces, so that this file may pass its own check.
@@ -54,7 +55,7 @@ function resolve(name,   dir) {
 	sub(/[^\/]*$/, "", dir)
 	if (name ~ /^guest\//)
 		return name
-	return dir ~ /^vmm\/arch\// && name == "x86.h" ? dir name : "vmm/" name
+	return dir ~ /^vmm\/arch\// && (name == "x86.h" || name == "arm.h") ? dir name : "vmm/" name
 }
 
 function check_include(what,   name, i) {

@@ -40,8 +40,9 @@ int cmd_bench(const struct options *o)
 	if (!cmd_load_image(&img, o, &e))
 		return cmd_fail(&e);
 	if (isa_is_arm(img.abi.isa)) {
-		err_set(&e, ERR_UNSUPPORTED, "bench is not built for arm64 yet: its figures are "
-					     "of x86-64 sites and of free runs");
+		err_set(&e, ERR_UNSUPPORTED,
+			"bench is not built for arm64 yet: its figures are "
+			"of x86-64 sites and of free runs");
 		image_fini(&img);
 		return cmd_fail(&e);
 	}

@@ -118,8 +118,8 @@ static const struct insn_access *access_of(struct local *l, uint64_t pc, uint32_
 	if (!l->known[offset]) {
 		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
 								     INSN_LENGTH_MAX;
-		l->access[offset] = insn_access(machine_decoder(l->m, isa), img->memory + offset, size,
-						 pc);
+		l->access[offset] =
+			insn_access(machine_decoder(l->m, isa), img->memory + offset, size, pc);
 		l->known[offset] = true;
 	}
 	return &l->access[offset];
@@ -352,8 +352,12 @@ bool local_stretch(struct local *l, uint32_t vcpu, bool any, struct stretch *s)
 	if (vm_quirks(l->m->vm)->no_run_to || !vcpu_can_run_to(v))
 		return false;
 	for (uint32_t leaves = VCPU_STOPS_MAX; leaves; leaves /= 2) {
-		struct walk w = { .l = l, .v = v, .isa = vcpu_isa(v), .vcpu = vcpu,
-				  .any = any, .pc = vcpu_pc(v) };
+		struct walk w = { .l = l,
+				  .v = v,
+				  .isa = vcpu_isa(v),
+				  .vcpu = vcpu,
+				  .any = any,
+				  .pc = vcpu_pc(v) };
 
 		s->paths = 0;
 		if (!grow(&w, s, leaves))

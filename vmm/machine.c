@@ -388,8 +388,8 @@ void machine_close(struct machine *m)
 			struct violation v = { .kind = VIOLATION_TORN };
 
 			site_hex(c->mixture.bytes, c->mixture.length, hex, sizeof(hex));
-			insn_text(machine_decoder(m, m->site[0].placed.isa), c->mixture.bytes, sizeof(c->mixture.bytes),
-				  c->mixture.address, text, sizeof(text));
+			insn_text(machine_decoder(m, m->site[0].placed.isa), c->mixture.bytes,
+				  sizeof(c->mixture.bytes), c->mixture.address, text, sizeof(text));
 			snprintf(v.text, sizeof(v.text),
 				 "a mixture was executed, %s (%s); the guest noticed nothing", hex,
 				 text);

@@ -47,7 +47,7 @@ struct step_report {
 	uint64_t pc;	      /* before */
 	uint64_t next_pc;
 	uint32_t cpl;
-	uint8_t isa; /* enum cm_isa */
+	uint8_t isa;   /* enum cm_isa */
 	bool executed; /* ACTION_STEP: an instruction was fetched and executed, or faulted */
 	uint8_t bytes[INSN_LENGTH_MAX];
 	uint8_t length;	     /* 0: not decodable */
@@ -71,7 +71,7 @@ struct machine {
 	struct vm_memory *memory;
 	struct insn_decoder decoder; /* of the image's kernel */
 	struct insn_decoder narrow;  /* T32, in an image that can execute it at EL0 */
-	struct insn *decoded; /* per byte of the image, length 0 = not yet */
+	struct insn *decoded;	     /* per byte of the image, length 0 = not yet */
 	struct site site[CM_MAX_SITES];
 	struct fetch fetch;
 	struct fetch changes; /* scenario->check_changes: what is synchronised, by Arm's rules */

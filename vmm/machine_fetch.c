@@ -49,7 +49,8 @@ static void show(struct machine *m, uint32_t vcpu, uint32_t offset, uint32_t ver
 
 	for (uint32_t i = 0; i < f->nranges; i++) {
 		const struct fetch_range *r = &f->range[i];
-		uint32_t in_text = (uint32_t)(r->address - CM_TEXT_BASE), first = r->length, count = 0;
+		uint32_t in_text = (uint32_t)(r->address - CM_TEXT_BASE), first = r->length,
+			 count = 0;
 
 		for (uint32_t k = 0; k < r->length; k++) {
 			if (f->chunk_of[r->offset + k] != f->chunk_of[offset])

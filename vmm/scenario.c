@@ -258,8 +258,7 @@ static bool read_all(struct scenario *s, const struct image *img, const struct j
 	       jnode_opt_bool(root, "nmi_runs_site", &s->nmi_runs_site) &&
 	       jnode_opt_bool(root, "nmi_latch", &s->nmi_latch) &&
 	       jnode_opt_bool(root, "ipi_runs_site", &s->ipi_runs_site) &&
-	       check_handlers(s, root) && read_how(s, img, root) &&
-	       read_expect(s, root);
+	       check_handlers(s, root) && read_how(s, img, root) && read_expect(s, root);
 }
 
 /* The path below the last scenarios/ directory, without .json. */

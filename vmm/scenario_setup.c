@@ -156,8 +156,9 @@ bool scenario_read_sites(struct scenario *s, const struct image *img, const stru
 
 /* ---- roles ---- */
 
-const char *const scenario_patcher_keys[] = { "vcpu",  "cpl",	"el", "pokes",
-					      "batch", "pause", NULL };
+const char *const scenario_patcher_keys[] = {
+	"vcpu", "cpl", "el", "pokes", "batch", "pause", NULL
+};
 const char *const scenario_executors_keys[] = { "vcpus", "cpl", "el", "calls", NULL };
 
 /* Where a role is played: CPL 0 or 3 or, in the terms of Arm, EL1 or EL0. */

@@ -117,8 +117,8 @@ enum site_form site_form(const struct site *s, struct insn_decoder *d, uint64_t 
 
 const char *site_form_name(enum site_form form)
 {
-	static const char *const names[] = { "outside", "old", "new", "breakpoint",
-					     "branch over", "torn" };
+	static const char *const names[] = { "outside",	   "old",	  "new",
+					     "breakpoint", "branch over", "torn" };
 
 	return names[form];
 }
@@ -312,9 +312,8 @@ static void judge_trap(const struct judge *j, struct violation *v)
 	const struct cm_event *ev = j->ev;
 	uint32_t isa = j->sites[0].placed.isa;
 	uint64_t at = vector_trap_address(isa, ev->vector, ev->ip);
-	const struct site *hit = vector_is_breakpoint(isa, ev->vector) ?
-					 site_at(j->sites, j->nsites, at) :
-					 NULL;
+	const struct site *hit =
+		vector_is_breakpoint(isa, ev->vector) ? site_at(j->sites, j->nsites, at) : NULL;
 	struct site_mixture mix;
 	char where[64], what[128];
 

@@ -84,7 +84,8 @@ static void print_roles(const struct trace *t, const struct scenario *s)
 				s->pokes == 1 ? "" : "s");
 		else if (s->executors & 1u << i)
 			fprintf(t->out, "executes the sites at %s, %u round%s\n",
-				isa_level(s->isa, s->executor_cpl), s->calls, s->calls == 1 ? "" : "s");
+				isa_level(s->isa, s->executor_cpl), s->calls,
+				s->calls == 1 ? "" : "s");
 		else
 			fputs("idle\n", t->out);
 	}

@@ -101,11 +101,9 @@ const char *trace_disassemble(struct machine *m, const struct cm_site *p, const 
 
 	*buf = '\0';
 	while (at < p->length && used < size) {
-		struct insn insn =
-			insn_decode(d, bytes + at, p->length - at, p->text + at);
+		struct insn insn = insn_decode(d, bytes + at, p->length - at, p->text + at);
 
-		insn_text(d, bytes + at, p->length - at, p->text + at, text,
-			  sizeof(text));
+		insn_text(d, bytes + at, p->length - at, p->text + at, text, sizeof(text));
 		used += (size_t)snprintf(buf + used, size - used, "%s%s", at ? "; " : "", text);
 		at += insn.length ? insn.length : p->length;
 	}
@@ -149,9 +147,9 @@ void trace_add(struct trace_maker *k, enum trace_tone tone, const char *fmt, ...
 enum trace_tone trace_tone_of(enum site_form form)
 {
 	static const enum trace_tone tones[] = {
-		[FORM_OUTSIDE] = TONE_PLAIN,	     [FORM_OLD] = TONE_OLD,   [FORM_NEW] = TONE_NEW,
-		[FORM_BREAKPOINT] = TONE_BREAKPOINT, [FORM_OVER] = TONE_BREAKPOINT,
-		[FORM_TORN] = TONE_TORN,
+		[FORM_OUTSIDE] = TONE_PLAIN,   [FORM_OLD] = TONE_OLD,
+		[FORM_NEW] = TONE_NEW,	       [FORM_BREAKPOINT] = TONE_BREAKPOINT,
+		[FORM_OVER] = TONE_BREAKPOINT, [FORM_TORN] = TONE_TORN,
 	};
 
 	assert((unsigned int)form < COUNT(tones));
@@ -188,7 +186,8 @@ static void copy_memory(struct trace_maker *k)
 		*b = (struct trace_bytes){ .site = i, .length = p->length };
 		memcpy(b->bytes, fetch_window(f, fetch_now(f)) + fetch_offset(f, p->text),
 		       p->length);
-		b->form = site_form(&k->m->site[i], machine_decoder(k->m, p->isa), p->text, b->bytes, p->length);
+		b->form = site_form(&k->m->site[i], machine_decoder(k->m, p->isa), p->text,
+				    b->bytes, p->length);
 		letter_bytes(b, p);
 	}
 }

@@ -11,7 +11,6 @@
 #include "trace_internal.h"
 #include "vector.h"
 
-
 /* Bytes of a site, in the tone of what they are. */
 static void add_bytes(struct trace_maker *k, enum site_form form, const uint8_t *bytes,
 		      uint32_t length)
@@ -31,7 +30,8 @@ static void add_version(struct trace_maker *k, const struct site *s, uint64_t ad
 		fetch_window(&k->m->fetch, version) + fetch_offset(&k->m->fetch, address);
 	uint32_t length = s->placed.length;
 
-	add_bytes(k, site_form(s, machine_decoder(k->m, s->placed.isa), address, bytes, length), bytes, length);
+	add_bytes(k, site_form(s, machine_decoder(k->m, s->placed.isa), address, bytes, length),
+		  bytes, length);
 }
 
 /* Has the newest store changed the (length) bytes at (address)? */
@@ -174,7 +174,8 @@ static void say_fetch(struct trace_maker *k)
 	}
 	add_bytes(k, r->form, r->bytes, x.length);
 	if (r->form == FORM_TORN) {
-		insn_text(machine_decoder(k->m, r->isa), r->bytes, x.length, r->pc, text, sizeof(text));
+		insn_text(machine_decoder(k->m, r->isa), r->bytes, x.length, r->pc, text,
+			  sizeof(text));
 		trace_add(k, TONE_PLAIN, " = %s", text);
 	}
 }
@@ -188,8 +189,8 @@ static void say_delivery(struct trace_maker *k)
 		k->m->scenario->fetch.delivery_syncs ? ", which synchronises" : "";
 
 	if (k->r->nmi_after)
-		trace_remark(k, "latched %s delivered%s",
-			     vector_nmi_name(k->m->image->abi.isa), synchronises);
+		trace_remark(k, "latched %s delivered%s", vector_nmi_name(k->m->image->abi.isa),
+			     synchronises);
 	else if (name)
 		trace_remark(k, "%s delivered%s", name, synchronises);
 	else
@@ -204,8 +205,7 @@ static void say_event(struct trace_maker *k)
 	if (k->r->delivered)
 		say_delivery(k);
 	else if (k->r->action.kind == ACTION_NMI && c->nmi_latched)
-		trace_remark(k, "%s latched (masked)",
-			     vector_nmi_name(k->m->image->abi.isa));
+		trace_remark(k, "%s latched (masked)", vector_nmi_name(k->m->image->abi.isa));
 	if (k->r->action.kind == ACTION_RAISE)
 		trace_remark(k, "an %s that no vCPU sent is pending",
 			     vector_ipi_name(k->m->image->abi.isa));

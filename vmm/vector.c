@@ -8,9 +8,19 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const x86_names[] = {
-	[0] = "#DE",  [1] = "#DB",  [2] = "NMI",  [3] = "#BP",	[6] = "#UD",
-	[8] = "#DF",  [11] = "#NP", [12] = "#SS", [13] = "#GP", [14] = "#PF",
-	[17] = "#AC", [18] = "#MC", [CM_VECTOR_IPI] = "IPI",
+	[0] = "#DE",
+	[1] = "#DB",
+	[2] = "NMI",
+	[3] = "#BP",
+	[6] = "#UD",
+	[8] = "#DF",
+	[11] = "#NP",
+	[12] = "#SS",
+	[13] = "#GP",
+	[14] = "#PF",
+	[17] = "#AC",
+	[18] = "#MC",
+	[CM_VECTOR_IPI] = "IPI",
 };
 
 static const char *const arm_names[] = {

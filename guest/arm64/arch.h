@@ -16,21 +16,21 @@
 /* As entry.S stores it. Of AArch32 at EL0 x[0] to x[14] are R0 to R14 (DDI 0487, D1.20.1). */
 struct cm_frame {
 	uint64_t x[31];
-	uint64_t ip;	 /* ELR_EL1 */
-	uint64_t flags;	 /* SPSR_EL1 */
-	uint64_t vector; /* guest/abi.h */
-	uint64_t error;	 /* ESR_EL1 */
+	uint64_t ip;	  /* ELR_EL1 */
+	uint64_t flags;	  /* SPSR_EL1 */
+	uint64_t vector;  /* guest/abi.h */
+	uint64_t error;	  /* ESR_EL1 */
 	uint64_t address; /* FAR_EL1 */
 };
 
 #define CM_ISA CM_ISA_A64
 
 /* Exception classes (DDI 0487, D17.2.37). */
-#define CM_EC_UNKNOWN  0x00u /* undefined instructions */
-#define CM_EC_SVC32    0x11u
-#define CM_EC_SVC64    0x15u
-#define CM_EC_BKPT32   0x38u
-#define CM_EC_BRK64    0x3cu
+#define CM_EC_UNKNOWN	0x00u /* undefined instructions */
+#define CM_EC_SVC32	0x11u
+#define CM_EC_SVC64	0x15u
+#define CM_EC_BKPT32	0x38u
+#define CM_EC_BRK64	0x3cu
 #define CM_EC_FETCH_EL0 0x20u /* instruction abort from a lower level; + 1: from EL1 */
 #define CM_EC_DATA_EL0	0x24u /* data abort, the same */
 
@@ -70,8 +70,7 @@ static inline void cm_user_call_return(struct cm_frame *f)
 
 static inline bool cm_is_patch_trap(const struct cm_frame *f)
 {
-	return f->vector == CM_EC_UNKNOWN || f->vector == CM_EC_BKPT32 ||
-	       f->vector == CM_EC_BRK64;
+	return f->vector == CM_EC_UNKNOWN || f->vector == CM_EC_BKPT32 || f->vector == CM_EC_BRK64;
 }
 
 static inline uint64_t cm_outcome_value(const struct cm_frame *f)
@@ -118,8 +117,8 @@ static inline void cm_skip_to(struct cm_frame *f, uint64_t ip)
 	f->ip = ip;
 	if (f->flags & CM_SPSR_M32) {
 		/* SPSR has IT[7:2] in 15:10 and IT[1:0] in 26:25. */
-		uint32_t it = (uint32_t)(f->flags >> 10 & 0x3f) << 2 |
-			      (uint32_t)(f->flags >> 25 & 3);
+		uint32_t it =
+			(uint32_t)(f->flags >> 10 & 0x3f) << 2 | (uint32_t)(f->flags >> 25 & 3);
 
 		it = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
 		f->flags &= ~(uint64_t)CM_SPSR_IT;
@@ -130,9 +129,9 @@ static inline void cm_skip_to(struct cm_frame *f, uint64_t ip)
 static inline bool cm_old_is_breakpoint(const struct cm_site *site)
 {
 	/* T32 BKPT is be xx, A64 BRK d4 2x xx xx, little-endian. */
-	return site->isa == CM_ISA_T32 ? site->old_bytes[1] == 0xbe :
-					 site->old_bytes[3] == 0xd4 &&
-						 (site->old_bytes[2] & 0xe0) == 0x20;
+	return site->isa == CM_ISA_T32 ?
+		       site->old_bytes[1] == 0xbe :
+		       site->old_bytes[3] == 0xd4 && (site->old_bytes[2] & 0xe0) == 0x20;
 }
 
 static inline uint32_t cm_chunk(const struct cm_site *site)
@@ -169,10 +168,9 @@ static inline void cm_store64(uint64_t address, uint64_t value)
 static inline uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint32_t operand,
 				 uint32_t compare)
 {
-	struct cm_atomic a = { .address = (uint64_t)variable,
-			       .op = op,
-			       .operand = operand,
-			       .compare = compare };
+	struct cm_atomic a = {
+		.address = (uint64_t)variable, .op = op, .operand = operand, .compare = compare
+	};
 
 	__asm__ volatile("str %w1, [%0]" ::"r"((uint64_t)CM_DOORBELL_ATOMIC), "r"(&a) : "memory");
 	return a.before;

@@ -8,7 +8,7 @@
 extern const uint8_t cm_executor_loop_t32[];
 void cm_enter_a64(uint64_t entry, uint64_t sp, struct cm_cpu *cpu) __attribute__((noreturn));
 void cm_enter_t32(const uint8_t *entry, uint64_t sp, struct cm_cpu *cpu, struct cm_control *control,
-		 struct cm_counts *counts) __attribute__((noreturn));
+		  struct cm_counts *counts) __attribute__((noreturn));
 
 void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu)
 {

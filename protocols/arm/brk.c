@@ -42,7 +42,8 @@ static CM_ROUTINE void brk_patch(const struct cm_poke *poke, uint32_t count)
 static bool brk_trapped(struct cm_frame *frame)
 {
 	for (uint32_t i = 0; i < cm_control.sites; i++)
-		if (frame->vector == CM_EC_BRK64 && cm_trap_address(frame) == cm_control.site[i].text) {
+		if (frame->vector == CM_EC_BRK64 &&
+		    cm_trap_address(frame) == cm_control.site[i].text) {
 			CM_STEP("brk.trapped");
 			cm_skip_to(frame, cm_control.site[i].resume);
 			return true;

@@ -95,8 +95,9 @@ static bool thumb2_trapped(struct cm_frame *frame)
 	return false;
 }
 
-#define THUMB2(name, summary, bits) \
-	CM_PROTOCOL(name, summary, .patch = thumb2_patch, .trapped = thumb2_trapped, .variant = (bits))
+#define THUMB2(name, summary, bits)                                                  \
+	CM_PROTOCOL(name, summary, .patch = thumb2_patch, .trapped = thumb2_trapped, \
+		    .variant = (bits))
 
 THUMB2(thumb2_bkpt, "BKPT, sync, second half, sync, first half, sync", 0);
 THUMB2(thumb2_bkpt_no_sync1, "the same without the sync behind BKPT", NO_SYNC1);

@@ -71,7 +71,7 @@ Test(arm_guest, has_no_exclusives)
 
 	cr_assert(first && text->execute);
 	cr_expect(is_exclusive(0x885f7c00) && is_exclusive(0x88017c00)); /* ldxr, stxr */
-	cr_expect_not(is_exclusive(0x88dffc00));			  /* ldar */
+	cr_expect_not(is_exclusive(0x88dffc00));			 /* ldar */
 	for (uint64_t at = first->address; at < text->address + text->size; at += 4) {
 		uint32_t word;
 
@@ -179,7 +179,7 @@ Test(setup, atomic)
 	static const struct {
 		uint32_t op, operand, compare, from, to;
 	} table[] = {
-		{ CM_ATOMIC_CMPXCHG, 7, 5, 5, 7 },   { CM_ATOMIC_CMPXCHG, 7, 5, 6, 6 },
+		{ CM_ATOMIC_CMPXCHG, 7, 5, 5, 7 },	{ CM_ATOMIC_CMPXCHG, 7, 5, 6, 6 },
 		{ CM_ATOMIC_AND, 0xf0, 0, 0x3c, 0x30 }, { CM_ATOMIC_OR, 3, 0, 8, 11 },
 		{ CM_ATOMIC_ADD, UINT32_MAX, 0, 1, 0 },
 	};

@@ -41,7 +41,7 @@ enum arm_register {
 #define ARM_MASKED     0x3c0ull /* D, A, I and F, as every exception leaves them */
 #define ARM_T32_EL0    0x030ull
 /* At boot: IRQs masked until the guest unmasks them, FIQ not: it is the NMI. */
-#define ARM_BOOT (ARM_EL1H | (ARM_MASKED & ~ARM_PSTATE_F))
+#define ARM_BOOT       (ARM_EL1H | (ARM_MASKED & ~ARM_PSTATE_F))
 
 /* A copy of KVM's: read when asked for, written before the next KVM_RUN. */
 struct arm_registers {

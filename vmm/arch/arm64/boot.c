@@ -16,27 +16,27 @@
 #define PAGE 4096u
 
 /* Descriptors (DDI 0487, D8.3). */
-#define DESC_TABLE   3ull
-#define DESC_PAGE    3ull
-#define DESC_DEVICE  (0ull << 2) /* index into MAIR */
-#define DESC_NORMAL  (1ull << 2)
-#define DESC_EL0     (1ull << 6)
-#define DESC_RO	     (1ull << 7)
-#define DESC_INNER   (3ull << 8)
+#define DESC_TABLE    3ull
+#define DESC_PAGE     3ull
+#define DESC_DEVICE   (0ull << 2) /* index into MAIR */
+#define DESC_NORMAL   (1ull << 2)
+#define DESC_EL0      (1ull << 6)
+#define DESC_RO	      (1ull << 7)
+#define DESC_INNER    (3ull << 8)
 #define DESC_ACCESSED (1ull << 10) /* from the start: the tables are not state */
-#define DESC_PXN     (1ull << 53)
-#define DESC_UXN     (1ull << 54)
-#define DESC_NX	     (DESC_PXN | DESC_UXN)
-#define DESC_MEMORY  (DESC_PAGE | DESC_NORMAL | DESC_EL0 | DESC_INNER | DESC_ACCESSED)
+#define DESC_PXN      (1ull << 53)
+#define DESC_UXN      (1ull << 54)
+#define DESC_NX	      (DESC_PXN | DESC_UXN)
+#define DESC_MEMORY   (DESC_PAGE | DESC_NORMAL | DESC_EL0 | DESC_INNER | DESC_ACCESSED)
 
 #define MAIR_DEVICE_NORMAL 0xff00ull
 /* 32 bits of address by TTBR0 only, 4 KiB pages, walks cached and shareable. */
-#define TCR_32BIT ((1ull << 23) | (3ull << 12) | (1ull << 10) | (1ull << 8) | 32ull)
+#define TCR_32BIT	   ((1ull << 23) | (3ull << 12) | (1ull << 10) | (1ull << 8) | 32ull)
 /*
  * M C SA SA0 CP15BEN I UCT nTWI nTWE UCI and the bits that are 1 where they
  * mean nothing: EL0 may maintain caches (A64), use barriers (T32) and wait.
  */
-#define SCTLR_GUEST 0x34d5983dull
+#define SCTLR_GUEST	   0x34d5983dull
 
 struct tables {
 	struct vm *vm;

@@ -136,7 +136,7 @@ static bool enter_breakpoint(struct vcpu *v, struct vcpu_exit *x)
 
 	arm_set(v, ARM_ELR, arm_get(v, ARM_PC));
 	arm_set(v, ARM_SPSR, pstate);
-	arm_set(v, ARM_ESR, (uint64_t)class << 26 | il | comment);
+	arm_set(v, ARM_ESR, (uint64_t) class << 26 | il | comment);
 	arm_set(v, ARM_FAR, 0);
 	arm_set(v, ARM_PSTATE, ARM_EL1H | ARM_MASKED);
 	arm_set(v, ARM_PC, v->vm->image->abi.vectors + entry * CM_VECTOR_ARM_STRIDE);
@@ -153,8 +153,7 @@ static bool debug_exit(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		return enter_breakpoint(v, x);
 	default:
 		return err_set(e, ERR_HOST, "KVM_EXIT_DEBUG, class %#x, vCPU %u at %#llx",
-			       arm_debug_class(v), v->id,
-			       (unsigned long long)arm_get(v, ARM_PC));
+			       arm_debug_class(v), v->id, (unsigned long long)arm_get(v, ARM_PC));
 	}
 }
 

@@ -88,7 +88,8 @@ static bool check_aarch32(struct vcpu *v, const struct vcpu_state *ready, struct
 		if (!raw_step(v, e))
 			return false;
 		if (arm_get(v, ARM_PC) != next || vcpu_isa(v) != CM_ISA_T32)
-			return err_set(e, ERR_UNSUPPORTED, "a step of T32 at EL0 is not exact here");
+			return err_set(e, ERR_UNSUPPORTED,
+				       "a step of T32 at EL0 is not exact here");
 	}
 	return true;
 }
