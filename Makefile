@@ -4,7 +4,7 @@
 #   make setup    install what is missing (Debian)      make test     build, unit tests, scenarios
 #   make          build/crossmod and the guest images   make demo     a first set of scenarios
 #   make lint     static checks and borders             make sanitize, make fuzz
-#   make test-hosts   the same verdicts on AMD-V, emulated
+#   make test-hosts   the same verdicts on AMD-V, Arm's own on arm64 KVM, emulated
 #   make guest PROTOCOLS=dir   with your own routines   make install PREFIX=/usr/local DESTDIR=
 #   V=1 shows commands, WERROR=1 makes warnings errors, B=dir builds elsewhere.
 
@@ -188,9 +188,10 @@ unit: $(B)/test $(GUESTS)
 	$(Q)CROSSMOD_BUILD=$(B) $(UNIT_UNDER) $(B)/test --short-filename
 
 # Hosts that QEMU emulates: what ends here as on this machine's KVM, and what may not run there.
-TEST_HOSTS ?= amd
+TEST_HOSTS ?= amd arm64 arm64-el0
 test-hosts: all
-	$(Q)scripts/check-hosts.sh $(B) $(TEST_HOSTS)
+	$(Q)if [ -d '$(SYSROOT)' ]; then $(MAKE) CROSS=aarch64 B=$(B)/aarch64 all; fi
+	$(Q)scripts/check-hosts.sh $(B) $(if $(wildcard $(SYSROOT)),$(TEST_HOSTS),amd)
 
 ifneq ($(wildcard /dev/kvm),)
 check: all

@@ -27,6 +27,7 @@ BEGIN {
 	only("<spawn\\.h>", "^vmm/(plot|bench)\\.c$", "other programs are run by plot.c, and by bench for its start-up time")
 	only("\"emulated\\.h\"", "^vmm/(emulated|main)\\.c$", "where a command runs is for main.c to say")
 	only("\"(.*/)?x86\\.h\"", "^vmm/(arch/x86_64/|tests/test_vm\\.c$)", "x86.h is inside vmm/arch/x86_64/")
+	only("\"(.*/)?arm\\.h\"", "^vmm/arch/arm64/", "arm.h is inside vmm/arch/arm64/")
 	# Never even through another header.
 	nokvm = "^vmm/(explore|replay|schedule|observation|verdict|scenario|fetch|cmodx|isa|insn|site|trace|report|plot|histogram|arrivals|sweep|survey(_choice|_stats)?\\.)"
 	# In pieces, so that this file may pass its own check.
@@ -55,7 +56,7 @@ function resolve(name,   dir) {
 	sub(/[^\/]*$/, "", dir)
 	if (name ~ /^guest\//)
 		return name
-	return dir ~ /^vmm\/arch\// && name == "x86.h" ? dir name : "vmm/" name
+	return dir ~ /^vmm\/arch\// && (name == "x86.h" || name == "arm.h") ? dir name : "vmm/" name
 }
 
 function check_include(what,   name, i) {

@@ -149,6 +149,10 @@ static bool prepare(const struct options *o, struct matrix *m, const struct imag
 	const char **list;
 	bool ok;
 
+	if (isa_is_arm(img->abi.isa))
+		return err_set(e, ERR_UNSUPPORTED,
+			       "the matrix is of one x86-64 site: on Arm explore the scenarios of "
+			       "scenarios/arm");
 	host_read(host);
 	m->host = host;
 	if (!choose(o, (enum cm_isa)img->abi.isa, &choice, e) || !bound(o, m, host, e))
