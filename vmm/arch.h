@@ -163,8 +163,9 @@ const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size);
 /* What KVM on this host offers, one per capability the backend uses. */
 struct arch_capability {
 	const char *name;
-	int value; /* 0: absent */
-	bool required;
+	unsigned int number;
+	int value;     /* 0: absent */
+	bool required; /* without it the backend cannot work */
 	const char *use;
 };
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e);

@@ -69,27 +69,13 @@ Test(bench, shape, .timeout = 120)
 			cr_assert_str_eq(figure[k].name, names[k]);
 			check_shape(&figure[k]);
 		}
+		/* Steps need nothing but what `stepped` needs. */
+		cr_assert_str_empty(figure[0].unsupported, "%s", figure[0].unsupported);
+		cr_assert_eq(figure[0].target, 0.85);
 		cr_assert(*figure[3].unsupported, "start-up without a program to start");
 		cr_assert_null(strstr(figure[1].unsupported, "taken"), "%s", figure[1].unsupported);
 	}
 	cr_assert_eq(open_files(), files, "files left open");
 	cr_assert_eq(sched_getaffinity(0, sizeof(after), &after), 0);
 	cr_assert(CPU_EQUAL(&before, &after), "pinned for good");
-}
-
-/* Steps need nothing but what `stepped` needs. */
-Test(bench, steps_are_measured, .timeout = 60)
-{
-	struct bench_figure figure[BENCH_MAX];
-	struct err e = { 0 };
-	struct rig r;
-
-	kvmtest_needs_kvm();
-	guard_install();
-	rig_set_up(&r, "'protocol': 'naive', 'method': 'stepped', "
-		       "'sites': [{'site': 'nop5_jmp5'}]");
-	rig_tear_down(&r);
-	cr_assert(bench_sized(kvmtest_image(), NULL, 2, SHORTER, figure, &e), "%s", e.text);
-	cr_assert_str_empty(figure[0].unsupported, "%s", figure[0].unsupported);
-	cr_assert_eq(figure[0].target, 0.85);
 }

@@ -13,66 +13,36 @@
 
 #define CPUID_MAX 256u
 
-/* Every capability the backend relies on; without a required one it cannot work. */
-static const struct {
-	const char *name;
-	unsigned int number;
-	bool required;
-	const char *use;
-} capabilities[] = {
-	{ "KVM_CAP_USER_MEMORY", KVM_CAP_USER_MEMORY, true, "guest memory" },
-	{ "KVM_CAP_VCPU_EVENTS", KVM_CAP_VCPU_EVENTS, true, "NMIs and IPIs in stepped" },
-	{ "KVM_CAP_SET_GUEST_DEBUG", KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping" },
-	{ "KVM_CAP_IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog" },
-	{ "KVM_CAP_SYNC_REGS", KVM_CAP_SYNC_REGS, false, "fast stepping" },
-	{ "KVM_CAP_SIGNAL_MSI", KVM_CAP_SIGNAL_MSI, false, "NMIs and IPIs in free" },
-	{ "KVM_CAP_SPLIT_IRQCHIP", KVM_CAP_SPLIT_IRQCHIP, false, "cheaper free VMs" },
-	{ "KVM_CAP_NR_VCPUS", KVM_CAP_NR_VCPUS, false, "recommended vCPUs" },
-	{ "KVM_CAP_MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, "most vCPUs" },
+static const struct arch_capability capabilities[] = {
+	KVM_CAPABILITY(KVM_CAP_USER_MEMORY, true, "guest memory"),
+	KVM_CAPABILITY(KVM_CAP_VCPU_EVENTS, true, "NMIs and IPIs in stepped"),
+	KVM_CAPABILITY(KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping"),
+	KVM_CAPABILITY(KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog"),
+	KVM_CAPABILITY(KVM_CAP_SYNC_REGS, false, "fast stepping"),
+	KVM_CAPABILITY(KVM_CAP_SIGNAL_MSI, false, "NMIs and IPIs in free"),
+	KVM_CAPABILITY(KVM_CAP_SPLIT_IRQCHIP, false, "cheaper free VMs"),
+	KVM_CAPABILITY(KVM_CAP_NR_VCPUS, false, "recommended vCPUs"),
+	KVM_CAPABILITY(KVM_CAP_MAX_VCPUS, false, "most vCPUs"),
 };
 #define NCAPABILITIES (sizeof(capabilities) / sizeof(capabilities[0]))
 
-struct slot {
-	uint64_t gpa;
-	size_t size;
-	uint8_t **host;
-};
-
-/* One mapping for everything, one memslot a piece. */
 static bool create_memory(struct vm *vm, struct err *e)
 {
 	size_t views = vm->kind == VM_STEPPED ? vm->vcpus * (size_t)CM_TEXT_SIZE : 0;
 	uint8_t *view = NULL;
-	struct slot slots[] = {
+	const struct kvm_piece pieces[] = {
 		{ X86_GPA_SYSTEM, X86_SYSTEM_SIZE, &vm->system },
 		{ CM_IMAGE_BASE, vm->image->memory_size, &vm->host.image },
 		{ CM_TEXT_BASE, CM_TEXT_SIZE, &vm->host.text },
 		{ X86_GPA_VIEWS, views, &view },
 	};
-	uint8_t *at;
 
-	vm->memory_size = X86_SYSTEM_SIZE + vm->image->memory_size + CM_TEXT_SIZE + views;
-	at = mmap(NULL, vm->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		  0);
-	if (at == MAP_FAILED)
-		return err_set(e, ERR_HOST, "no memory for the guest (%zu KiB)",
-			       vm->memory_size / 1024);
-	vm->memory = at;
-	for (uint32_t i = 0; i < sizeof(slots) / sizeof(slots[0]) && slots[i].size; i++) {
-		struct kvm_userspace_memory_region region = {
-			.slot = i,
-			.guest_phys_addr = slots[i].gpa,
-			.memory_size = slots[i].size,
-			.userspace_addr = (uintptr_t)at,
-		};
-
-		*slots[i].host = at;
-		at += slots[i].size;
-		if (!kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, e))
-			return false;
-	}
+	vm->memory = kvm_map_memory(vm->fd, pieces, sizeof(pieces) / sizeof(pieces[0]),
+				    &vm->memory_size, e);
+	if (!vm->memory)
+		return false;
 	vm->host.image_size = vm->image->memory_size;
-	for (uint32_t i = 0; views && i < vm->vcpus; i++)
+	for (uint32_t i = 0; view && i < vm->vcpus; i++)
 		vm->host.view[i] = view + i * (size_t)CM_TEXT_SIZE;
 	return true;
 }
@@ -130,16 +100,9 @@ static bool has_x2apic(const struct kvm_cpuid2 *cpuid)
 
 static bool map_run(struct vcpu *v, struct err *e)
 {
-	int size;
-
-	if (!kvm_call_result(v->vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0, &size, e))
+	v->run = kvm_map_run(v->vm->kvm, v->fd, &v->run_size, e);
+	if (!v->run)
 		return false;
-	v->run_size = (size_t)size;
-	v->run = mmap(NULL, v->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
-	if (v->run == MAP_FAILED) {
-		v->run = NULL;
-		return err_set(e, ERR_HOST, "cannot map vCPU %u's kvm_run", v->id);
-	}
 	if (v->vm->quirks.no_sync_regs) {
 		v->own = calloc(1, sizeof(*v->own));
 		if (!v->own)
@@ -193,22 +156,12 @@ static bool create_vcpu(struct vm *vm, uint32_t id, struct kvm_cpuid2 *cpuid, st
 	       (kvm_call(v->fd, KVM_SET_SREGS, v->sregs, e) && enable_apic(v, e));
 }
 
-static bool has_required(const struct vm *vm, struct err *e)
-{
-	for (size_t i = 0; i < NCAPABILITIES; i++)
-		if (capabilities[i].required &&
-		    kvm_capability(vm->kvm, capabilities[i].number) <= 0)
-			return err_set(e, ERR_UNSUPPORTED, "this KVM has no %s, needed for %s",
-				       capabilities[i].name, capabilities[i].use);
-	return true;
-}
-
 static bool create(struct vm *vm, struct err *e)
 {
 	struct kvm_cpuid2 *cpuid;
 	bool ok = true;
 
-	if (!kvm_open(&vm->kvm, e) || !has_required(vm, e) ||
+	if (!kvm_open(&vm->kvm, e) || !kvm_has_required(vm->kvm, capabilities, NCAPABILITIES, e) ||
 	    !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e))
 		return false;
 	vm->quirks.no_sync_regs =
@@ -347,18 +300,5 @@ bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e)
 
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e)
 {
-	size_t n = 0;
-	int fd;
-
-	if (!kvm_open(&fd, e))
-		return 0;
-	for (; n < max && n < NCAPABILITIES; n++)
-		list[n] = (struct arch_capability){
-			.name = capabilities[n].name,
-			.value = kvm_capability(fd, capabilities[n].number),
-			.required = capabilities[n].required,
-			.use = capabilities[n].use,
-		};
-	close(fd);
-	return n;
+	return kvm_ask(capabilities, NCAPABILITIES, list, max, e);
 }
