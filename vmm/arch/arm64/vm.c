@@ -156,6 +156,16 @@ bool vm_x2apic(const struct vm *vm)
 	return false;
 }
 
+/* CNTVCT_EL0, which the guest reads, ticks at the rate of ours (DDI 0487, D11.1.2). */
+double vm_tick_rate(struct vm *vm)
+{
+	uint64_t hz;
+
+	(void)vm;
+	__asm__("mrs %0, cntfrq_el0" : "=r"(hz));
+	return (double)hz;
+}
+
 const char *arch_name(void)
 {
 	return "arm64";
