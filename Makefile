@@ -240,7 +240,7 @@ lint-sources:
 
 lint-c: compile_commands.json
 	$(call say,LINT,clang-tidy)
-	$(Q)printf '%s\n' $(HOST_SRC) $(FUZZ_SRC) $(filter %.c,$(GUEST_SRC_$(HOST_ARCH))) | \
+	$(Q)printf '%s\n' $(HOST_SRC) $(FUZZ_SRC) $(sort $(filter %.c,$(foreach i,$(GUEST_ISAS),$(GUEST_SRC_$(i))))) | \
 		xargs -n 4 -P 2 clang-tidy --quiet -p $(B)
 
 # Every warning is an error, gcc's own analyser included. Two of its checks are off: gcc 12's leak

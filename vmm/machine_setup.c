@@ -25,6 +25,13 @@ static bool boot(struct machine *m, struct err *e)
 	return ok;
 }
 
+/* Has this host's core the sites' instruction set? */
+static bool can_execute(const struct machine *m, struct err *e)
+{
+	return m->scenario->isa != CM_ISA_T32 || !vm_quirks(m->vm)->no_aarch32_el0 ||
+	       err_set(e, ERR_UNSUPPORTED, "T32 sites: this core has no AArch32 at EL0");
+}
+
 struct machine *machine_new(const struct image *image, const struct scenario *scenario,
 			    struct err *e)
 {
@@ -52,7 +59,7 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	if (image->abi.isa == CM_ISA_A64 && !insn_init(&m->narrow, CM_ISA_T32, e))
 		goto fail;
 	m->vm = vm_new(image, VM_STEPPED, scenario->vcpus, e);
-	if (!m->vm || !boot(m, e))
+	if (!m->vm || !boot(m, e) || !can_execute(m, e))
 		goto fail;
 	m->memory = vm_memory(m->vm);
 	memcpy(m->ready_image, m->memory->image, m->memory->image_size);
