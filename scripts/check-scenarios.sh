@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# check-scenarios.sh BUILD: runs every scenario of the tree that is for this architecture; each must end as it expects. Results
-# go to BUILD/check. On a host where nothing can run this says so and passes.
+# check-scenarios.sh BUILD: runs every scenario of the tree that is for this architecture; each must
+# end as it expects. Results go to BUILD/check. On a host where nothing can run this says so and passes.
 set -eu
 
 build=$1

@@ -8,9 +8,19 @@ build=$1
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
+case $(uname -m) in
+aarch64)
+	folders='scenarios/arm/naive scenarios/arm/patch_text'
+	witness=$out/arm-naive-case2-nop_w_bl-page.json
+	;;
+*)
+	folders='scenarios/x86_64/naive scenarios/x86_64/stop_machine scenarios/x86_64/int3_fixup'
+	witness=$out/x86_64-naive-new-head-old-tail.json
+	;;
+esac
 set --
-for protocol in naive stop_machine int3_fixup; do
-	for scenario in scenarios/x86_64/"$protocol"/*.json; do
+for folder in $folders; do
+	for scenario in "$folder"/*.json; do
 		[ -e "$scenario" ] && set -- "$@" "$scenario"
 	done
 done
@@ -23,7 +33,6 @@ if [ "$status" -eq 77 ]; then
 fi
 [ "$status" -eq 0 ] || exit "$status"
 
-witness=$out/x86_64-naive-new-head-old-tail.json
 if [ -e "$witness" ]; then
 	printf '\nThe naive routine, seen between its two stores:\n\n'
 	"$build/crossmod" replay "$witness" --trace

@@ -7,7 +7,12 @@ set -eu
 crossmod=${CROSSMOD:-build/crossmod}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-grep -lr '"method": "stepped"' scenarios --include='*.json' | sort >"$work/list"
+# The tables are of x86; what an Arm host has to say is in check-hosts.sh.
+if [ "$(uname -m)" != x86_64 ]; then
+	echo "readme-table: SKIPPED, the tables are made on an x86-64 host"
+	exit 0
+fi
+grep -lr '"method": "stepped"' scenarios/x86_64 --include='*.json' | sort >"$work/list"
 status=0
 xargs "$crossmod" run --markdown -o "$work/results" <"$work/list" >"$work/table" || status=$?
 if [ "$status" -eq 77 ]; then
