@@ -139,6 +139,7 @@ $(B)/guest/t32/t32.o: $(B)/guest/t32/t32.elf scripts/embed-t32.sh
 	$(Q)scripts/embed-t32.sh $< $(@:.o=.bin) > $(@:.o=.S)
 	$(Q)$(GUEST_CC) $(GUEST_arm64) -c -o $@ $(@:.o=.S)
 
+# What is for debuggers goes into a file of its own (they find it): every start reads the image.
 define guest_rules
 GUEST_SRC_$(1) := $$(sort $$(wildcard guest/*.c guest/$(1)/*.c guest/$(1)/*.S protocols/any/*.c \
 		  protocols/$$(PROTOCOL_DIR_$(1))/*.c)) $$(OWN_SRC)
@@ -154,6 +155,8 @@ $(B)/guest-$(1)$$(GUEST_SUFFIX).elf: $$(GUEST_OBJ_$(1)) guest/$(1)/link.lds scri
 	$$(call say,GUESTLD,$$@)
 	$$(Q)$$(GUEST_LD) -static -nostdlib --fatal-warnings -z noexecstack -T guest/$(1)/link.lds \
 		-o $$@ $$(GUEST_OBJ_$(1))
+	$$(Q)llvm-objcopy --only-keep-debug $$@ $$(@:.elf=.debug)
+	$$(Q)llvm-objcopy --strip-debug --add-gnu-debuglink=$$(@:.elf=.debug) $$@
 	$$(Q)scripts/check-guest.sh $$@
 	$$(Q)llvm-objdump -d --no-show-raw-insn $$@ > $$(@:.elf=.asm)
 	$$(Q)llvm-nm -n $$@ > $$(@:.elf=.sym)
