@@ -123,6 +123,30 @@ void cmd_free_paths(struct paths *p)
 	*p = (struct paths){ 0 };
 }
 
+size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, const struct image *img,
+			  int *status)
+{
+	struct err first = { 0 };
+	size_t n = 0, others = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct err e = { 0 };
+
+		if (scenario_load(&s[n], p->path[i], img, &e))
+			n++;
+		else if (e.code != ERR_UNSUPPORTED)
+			*status = cmd_fail(&e);
+		else if (!others++)
+			first = e;
+	}
+	if (others)
+		fprintf(stderr, "crossmod: %zu of %zu scenarios passed over: %s\n", others,
+			p->count, first.text);
+	if (others && !n && !*status)
+		*status = EXIT_NOTHING_RAN;
+	return n;
+}
+
 const char *cmd_scenario_dir(void)
 {
 	if (!access("scenarios", R_OK | X_OK))

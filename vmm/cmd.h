@@ -72,6 +72,14 @@ struct paths {
 bool cmd_scenario_paths(struct paths *p, char *const *file, int files, struct err *e);
 void cmd_free_paths(struct paths *p);
 
+/*
+ * Load the scenarios at (p) into (s), which has room for all; how many. Those
+ * for another architecture are passed over, which one line says: (*status) is
+ * EXIT_NOTHING_RAN if there are no others. Other failures are printed and set it.
+ */
+size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, const struct image *img,
+			  int *status);
+
 /* Where the shipped scenarios are: ./scenarios, or the installed ones; NULL: neither. */
 const char *cmd_scenario_dir(void);
 

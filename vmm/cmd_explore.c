@@ -229,6 +229,7 @@ int cmd_explore(const struct options *o)
 	struct paths p = { 0 };
 	struct host host;
 	struct err e = { 0 };
+	bool ran = false;
 	int worst = 0;
 
 	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
@@ -240,8 +241,13 @@ int cmd_explore(const struct options *o)
 	for (size_t i = 0; i < p.count && !guard_interrupted(); i++) {
 		int status = explore(o, &img, p.path[i], &host);
 
+		if (status == EXIT_NOTHING_RAN)
+			continue;
 		worst = status > worst ? status : worst;
+		ran = true;
 	}
+	if (!ran && p.count && !guard_interrupted())
+		worst = EXIT_NOTHING_RAN;
 	cmd_free_paths(&p);
 	image_fini(&img);
 	return guard_interrupted() ? EXIT_STOPPED : worst;

@@ -14,6 +14,7 @@ int cmd_check(const struct options *o)
 	struct image img = { 0 };
 	struct paths p = { 0 };
 	struct err e = { 0 };
+	size_t others = 0;
 	int status = 0;
 
 	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
@@ -24,12 +25,16 @@ int cmd_check(const struct options *o)
 	for (size_t i = 0; i < p.count; i++) {
 		struct scenario s = { 0 };
 
-		if (!scenario_load(&s, p.path[i], &img, &e))
-			status = cmd_fail(&e);
-		else
+		if (scenario_load(&s, p.path[i], &img, &e))
 			printf("%s: ok\n", p.path[i]);
+		else if (e.code == ERR_UNSUPPORTED && ++others)
+			fprintf(stderr, "crossmod: not checked: %s\n", e.text);
+		else
+			status = cmd_fail(&e);
 		scenario_fini(&s);
 	}
+	if (others == p.count && others)
+		status = EXIT_NOTHING_RAN;
 	cmd_free_paths(&p);
 	image_fini(&img);
 	return status;
@@ -77,12 +82,8 @@ static size_t load_shipped(struct scenario **list, const struct image *img, int 
 		err_set(&e, ERR_HOST, "out of memory");
 		*status = cmd_fail(&e);
 	}
-	for (size_t i = 0; *list && i < p.count; i++) {
-		if (scenario_load(&(*list)[n], p.path[i], img, &e))
-			n++;
-		else
-			*status = cmd_fail(&e);
-	}
+	if (*list)
+		n = cmd_load_scenarios(*list, &p, img, status);
 	cmd_free_paths(&p);
 	return n;
 }

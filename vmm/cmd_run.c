@@ -168,22 +168,6 @@ static int run_all(const struct options *o, const struct image *img, const struc
 	return failed ? failed : status;
 }
 
-static size_t load_all(struct scenario *s, const struct paths *p, const struct image *img,
-		       int *status)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->count; i++) {
-		struct err e = { 0 };
-
-		if (scenario_load(&s[n], p->path[i], img, &e))
-			n++;
-		else
-			*status = cmd_fail(&e);
-	}
-	return n;
-}
-
 int cmd_run(const struct options *o)
 {
 	struct image img = { 0 };
@@ -206,7 +190,7 @@ int cmd_run(const struct options *o)
 		status = cmd_fail(&e);
 		goto out;
 	}
-	n = load_all(s, &p, &img, &status);
+	n = cmd_load_scenarios(s, &p, &img, &status);
 	host_read(&host);
 	if (!status)
 		status = run_all(o, &img, s, results, n, &host);

@@ -160,7 +160,8 @@ struct scenario {
 /*
  * Read and check the scenario at (path), with every name in it looked up in
  * (img). On failure ERR_INPUT, one line: file, JSON path, what is wrong, what
- * exists; (s) then holds nothing. (img) must outlive (s).
+ * exists; (s) then holds nothing. ERR_UNSUPPORTED if it is, by itself or its
+ * directory, for another architecture than (img). (img) must outlive (s).
  */
 bool scenario_load(struct scenario *s, const char *path, const struct image *img, struct err *e);
 

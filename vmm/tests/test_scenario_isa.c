@@ -19,12 +19,16 @@ static struct image_site sites[] = {
 	"{\"why\": \"w\", \"protocol\": \"naive\", \"sites\": [{\"site\": \"" site "\"}, " \
 	"{\"site\": \"" site "\"}], \"method\": \"explore\", \"expect\": \"safe\"" rest "}"
 
-/* The example's image with sites of three kinds; NULL when there is none to ask. */
+/*
+ * The example's image with sites of three kinds, for the architecture of the one
+ * that (text) names; NULL when there is none to ask.
+ */
 static bool parse(struct scenario *s, const char *path, const char *text, bool with_image,
 		  struct err *e)
 {
 	struct image img = example_image;
 
+	img.abi.isa = strstr(text, "nop5_jmp5") ? CM_ISA_X86_64 : CM_ISA_A64;
 	img.sites = sites;
 	img.nsites = sizeof(sites) / sizeof(sites[0]);
 	return scenario_parse(s, path, text, strlen(text), with_image ? &img : NULL, e);
@@ -129,6 +133,33 @@ Test(scenario_isa, what_does_not_fit_is_said)
 		cr_assert_not(parse(&s, "t.json", refused[i].text, true, &e), "%zu", i);
 		cr_expect_eq(e.code, ERR_INPUT);
 		cr_expect_str_eq(e.text, refused[i].error, "%s, not %s", e.text, refused[i].error);
+	}
+}
+
+/* Not a mistake in the file: whoever runs a whole directory passes it over. */
+Test(scenario_isa, what_is_for_another_architecture_is_unsupported)
+{
+	static const struct {
+		const char *path, *text, *error;
+	} other[] = {
+		{ "scenarios/arm/naive/t.json", SCENARIO("nop5_jmp5", ""),
+		  "scenarios/arm/naive/t.json: for Arm, and the guest image is for x86-64: "
+		  "run it with --host arm64, or on an Arm host" },
+		{ "t.json", SCENARIO("nop5_jmp5", ", \"isa\": \"t32\""),
+		  "t.json: for Arm, and the guest image is for x86-64: "
+		  "run it with --host arm64, or on an Arm host" },
+		{ "scenarios/x86_64/naive/t.json", SCENARIO("nop_b", ""),
+		  "scenarios/x86_64/naive/t.json: for x86-64, and the guest image is for Arm: "
+		  "run it on an x86-64 host" },
+	};
+
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		struct scenario s;
+		struct err e = { 0 };
+
+		cr_assert_not(parse(&s, other[i].path, other[i].text, true, &e), "%zu", i);
+		cr_expect_eq(e.code, ERR_UNSUPPORTED);
+		cr_expect_str_eq(e.text, other[i].error, "%s, not %s", e.text, other[i].error);
 	}
 }
 
