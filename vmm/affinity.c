@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* affinity.c - sched_setaffinity(2). */
+/* affinity.c - sched_setaffinity(2). Knows nothing of what runs there. */
 #include "affinity.h"
 
+#include <errno.h>
 #include <sched.h>
 
 uint32_t affinity_count(void)
@@ -26,4 +27,36 @@ void affinity_pin(uint32_t index)
 			sched_setaffinity(0, sizeof(one), &one);
 			return;
 		}
+}
+
+uint32_t affinity_two(int core[2], struct err *e)
+{
+	uint32_t n = 0;
+	cpu_set_t may;
+
+	if (sched_getaffinity(0, sizeof(may), &may))
+		return err_sys(e, errno, "sched_getaffinity");
+	for (int i = 0; i < CPU_SETSIZE && n < 2; i++)
+		if (CPU_ISSET(i, &may))
+			core[n++] = i;
+	if (n == 1)
+		core[1] = core[0];
+	return n;
+}
+
+void affinity_on(int core)
+{
+	const int both[2] = { core, core };
+
+	affinity_on_either(both);
+}
+
+void affinity_on_either(const int core[2])
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(core[0], &set);
+	CPU_SET(core[1], &set);
+	sched_setaffinity(0, sizeof(set), &set);
 }

@@ -6,7 +6,7 @@
 #include "bench.h"
 #include "bench_internal.h"
 #include "clock.h"
-#include "cores.h"
+#include "affinity.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -333,7 +333,7 @@ static void measure(const struct bench_measure *m, const struct bench_env *env, 
 		.target = m->target,
 		.at_most = m->at_most,
 	};
-	cores_pin(env->core[0]);
+	affinity_on(env->core[0]);
 	state = m->begin(env, &e);
 	if (!state || !run_pairs(m, state, runs, chunks, f, &e))
 		snprintf(f->unsupported, sizeof(f->unsupported), "%.150s",
@@ -363,7 +363,7 @@ size_t bench_sized(const struct image *image, const char *self, uint32_t runs, u
 		return 0;
 	if (sched_getaffinity(0, sizeof(may), &may))
 		return err_sys(e, errno, "sched_getaffinity");
-	env.cores = cores_find(env.core, e);
+	env.cores = affinity_two(env.core, e);
 	if (!env.cores)
 		return 0;
 	for (; n < sizeof(all) / sizeof(all[0]); n++)

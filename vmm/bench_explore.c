@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* bench_explore.c - what the search over the machine costs, gains by a second worker and saves. */
 #include "bench_internal.h"
-#include "cores.h"
+#include "affinity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static void *search_begin(const struct bench_env *env, struct err *e)
 
 static void *search_begin_two(const struct bench_env *env, struct err *e)
 {
-	cores_unpin(env->core);
+	affinity_on_either(env->core);
 	if (env->cores >= 2)
 		return search_begin(env, e);
 	err_set(e, ERR_UNSUPPORTED, "one processor");

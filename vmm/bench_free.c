@@ -6,7 +6,7 @@
  */
 #include "bench_internal.h"
 #include "clock.h"
-#include "cores.h"
+#include "affinity.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +45,7 @@ static void *run_guest(void *arg)
 {
 	struct guest *g = arg;
 
-	cores_pin(g->env->core[1]);
+	affinity_on(g->env->core[1]);
 	vcpu_run(vm_vcpu(g->vm, BENCH_VCPU), &g->last, &g->err);
 	return NULL;
 }
@@ -186,7 +186,7 @@ static void *run_native(void *arg)
 	const struct cm_abi *abi = &g->env->image->abi;
 	struct cm_cpu *cpu = (struct cm_cpu *)(uintptr_t)abi->cpu + BENCH_VCPU;
 
-	cores_pin(g->env->core[1]);
+	affinity_on(g->env->core[1]);
 	((loop_function)(uintptr_t)abi->loop)(cpu, g->native_control, g->native_counts);
 	return NULL;
 }

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "cores.h"
+#include "affinity.h"
 #include "survey_lab.h"
 
 #define TRIES 20
@@ -42,7 +42,7 @@ static void *survey_begin(const struct bench_env *env, struct err *e)
 					.natural = true,
 					.pause = 100,
 					.cpl = 3 };
-	cores_unpin(env->core);
+	affinity_on_either(env->core);
 	s->lab = survey_lab_new(env->image, e);
 	if (s->lab)
 		return s;

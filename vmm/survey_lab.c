@@ -20,7 +20,7 @@
 
 #include "arch_bench.h"
 #include "clock.h"
-#include "cores.h"
+#include "affinity.h"
 #include "guard.h"
 #include "native.h"
 #include "scenario.h"
@@ -113,7 +113,7 @@ struct survey_lab *survey_lab_new(const struct image *image, struct err *e)
 	lab->image = image;
 	lab->cycles = bare_cycles();
 	lab->seconds = clock_now();
-	cores = cores_find(lab->core, e);
+	cores = affinity_two(lab->core, e);
 	if (cores == 1)
 		err_set(e, ERR_UNSUPPORTED,
 			"writer and executor need a processor each, and there is one");
@@ -217,7 +217,7 @@ static void *play_vcpu(void *arg)
 	struct actor *a = arg;
 	struct survey_lab *lab = a->slice->lab;
 
-	cores_pin(lab->core[a->id]);
+	affinity_on(lab->core[a->id]);
 	vcpu_run(vm_vcpu(lab->vm, a->id), &a->last, &a->err);
 	atomic_store(&a->done, true);
 	return NULL;
@@ -245,7 +245,7 @@ static void *play_native(void *arg)
 	uint32_t role = role_of(sl, a->id);
 	uint64_t cpu = sl->lab->image->abi.cpu + a->id * sizeof(struct cm_cpu);
 
-	cores_pin(sl->lab->core[a->id]);
+	affinity_on(sl->lab->core[a->id]);
 	if (role == CM_ROLE_SURVEY_SPENDER && sl->cell->sync == CM_SYNC_IPI)
 		send_membarriers(sl->s);
 	else
