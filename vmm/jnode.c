@@ -7,11 +7,26 @@
  */
 #include "jnode.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool jnode_open(struct jnode *root, const char *path, struct err *e)
+{
+	json_error_t syntax;
+	FILE *f = fopen(path, "re");
+
+	*root = (struct jnode){ .file = path, .err = e };
+	if (!f)
+		return err_set(e, ERR_INPUT, "%s: %s", path, strerror(errno));
+	root->json = json_loadf(f, JSON_REJECT_DUPLICATES, &syntax);
+	fclose(f);
+	return root->json ||
+	       err_set(e, ERR_INPUT, "%s:%d:%d: %s", path, syntax.line, syntax.column, syntax.text);
+}
 
 static void path_of(const struct jnode *n, char *buf, size_t size)
 {

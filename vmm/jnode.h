@@ -27,6 +27,12 @@ struct jnode {
 	size_t index;
 };
 
+/*
+ * Read the file at (path), which must outlive the values, into (root), to be
+ * given to json_decref(). A syntax error is told with its line and column.
+ */
+bool jnode_open(struct jnode *root, const char *path, struct err *e);
+
 /* Record "FILE: PATH: text". Returns false. */
 bool jnode_fail(const struct jnode *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Put "FILE: PATH: " before the failure another module has recorded. Returns false. */

@@ -325,19 +325,12 @@ static bool read_witness(struct witness *w, const struct jnode *root)
 
 bool witness_load(struct witness *w, const char *path, struct err *e)
 {
-	struct jnode root = { .file = path, .err = e };
-	json_error_t syntax;
-	FILE *f = fopen(path, "re");
+	struct jnode root;
 	bool ok;
 
 	memset(w, 0, sizeof(*w));
-	if (!f)
-		return err_set(e, ERR_INPUT, "%s: %s", path, strerror(errno));
-	root.json = json_loadf(f, JSON_REJECT_DUPLICATES, &syntax);
-	fclose(f);
-	if (!root.json)
-		return err_set(e, ERR_INPUT, "%s:%d:%d: %s", path, syntax.line, syntax.column,
-			       syntax.text);
+	if (!jnode_open(&root, path, e))
+		return false;
 	ok = jnode_copy(&root, path, &w->path) && read_witness(w, &root);
 	json_decref(root.json);
 	if (!ok)

@@ -206,18 +206,11 @@ static bool read_root(const struct jnode *root, struct read_survey *s)
 
 static bool survey_read(const char *path, struct read_survey *s, struct err *e)
 {
-	struct jnode root = { .file = path, .err = e };
-	json_error_t syntax;
-	FILE *f = fopen(path, "re");
+	struct jnode root;
 	bool ok;
 
-	if (!f)
-		return err_set(e, ERR_INPUT, "%s: %s", path, strerror(errno));
-	root.json = json_loadf(f, JSON_REJECT_DUPLICATES, &syntax);
-	fclose(f);
-	if (!root.json)
-		return err_set(e, ERR_INPUT, "%s:%d:%d: %s", path, syntax.line, syntax.column,
-			       syntax.text);
+	if (!jnode_open(&root, path, e))
+		return false;
 	ok = read_root(&root, s);
 	json_decref(root.json);
 	return ok;

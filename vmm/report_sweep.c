@@ -397,22 +397,14 @@ static void forget_runs(struct sweep *s)
 bool report_sweep_resume(const struct sweep_report *r, const char *dir, struct err *e)
 {
 	char path[PATH_MAX];
-	struct jnode root = { .file = path, .err = e };
-	json_error_t syntax;
-	FILE *f;
+	struct jnode root;
 	bool ok;
 
 	forget_runs(r->sweep);
 	if (snprintf(path, sizeof(path), "%s/sweep.json", dir) >= (int)sizeof(path))
 		return err_sys(e, ENAMETOOLONG, "%.100s...", dir);
-	f = fopen(path, "re");
-	if (!f)
-		return err_set(e, ERR_INPUT, "--resume: %s: %s", path, strerror(errno));
-	root.json = json_loadf(f, JSON_REJECT_DUPLICATES, &syntax);
-	fclose(f);
-	if (!root.json)
-		return err_set(e, ERR_INPUT, "%s:%d:%d: %s", path, syntax.line, syntax.column,
-			       syntax.text);
+	if (!jnode_open(&root, path, e))
+		return err_prefix(e, "--resume: ");
 	ok = read_sweep(&root, r);
 	json_decref(root.json);
 	if (!ok)
