@@ -235,7 +235,7 @@ static bool read_summary(const struct image *img, const struct image_symbol *sym
 static struct image_protocol *protocol_of(const struct image *img, const struct image_symbol *sym,
 					  const char *prefix)
 {
-	struct image_protocol key;
+	struct image_protocol key = { 0 };
 
 	if (!starts_with(sym->name, prefix))
 		return NULL;

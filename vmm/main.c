@@ -133,17 +133,17 @@ struct parse {
 
 /* Options that are no more than what was typed, or that they were given. */
 static const struct {
-	int key;
 	size_t member; /* of struct options: a const char *, or a bool */
+	int key;
 	bool flag;
 } plain[] = {
-#define TEXT(key, member)                                    \
-	{                                                    \
-		key, offsetof(struct options, member), false \
+#define TEXT(key, member)                                      \
+	{                                                      \
+		offsetof(struct options, member), (key), false \
 	}
-#define FLAG(key, member)                                   \
-	{                                                   \
-		key, offsetof(struct options, member), true \
+#define FLAG(key, member)                                     \
+	{                                                     \
+		offsetof(struct options, member), (key), true \
 	}
 	TEXT('o', out),	       TEXT(KEY_GUEST, guest),	TEXT('H', html),
 	TEXT('F', fetch),      TEXT('C', vcpus),	TEXT('J', jobs),
