@@ -269,9 +269,9 @@ commands = $(call command,$(HOST_CC),$(firstword $(HOST_SRC))) \
 	$(foreach f,$(wordlist 2,9999,$(HOST_SRC)) $(TEST_SRC) $(FUZZ_SRC),$(comma)$(call command,$(HOST_CC),$(f))) \
 	$(foreach isa,$(GUEST_ISAS),$(foreach f,$(GUEST_SRC_$(isa)),$(comma)$(call \
 		command,$(GUEST_CC) $(GUEST_CFLAGS) $(GUEST_$(isa)),$(f))))
+# The file is written when make expands the recipe, before it runs a line of it.
 compile_commands.json:
-	$(Q)mkdir -p $(B)
-	$(file >$(B)/$@,[$(commands)])
+	$(shell mkdir -p $(B))$(file >$(B)/$@,[$(commands)])
 
 # ---- installation ----------------------------------------------------------
 DEST = $(DESTDIR)$(PREFIX)
