@@ -51,8 +51,8 @@ while [ $# -gt 0 ]; do
 	esac
 done
 [ $# -gt 0 ] || [ -n "$probe" ] || usage "no command"
-# Two processors of QEMU 7.2's emulated SVM came to wait for each other for ever, in the kernel's own
-# code (soft lockup on both, minutes into a search), twice.
+# Two processors of QEMU 7.2's emulated SVM hung minutes into a search, twice of three times: a soft
+# lockup on both, in the kernel's own code. One never did.
 [ -n "$cpus" ] || case $host in
 amd) cpus=1 ;;
 *) cpus=2 ;;
