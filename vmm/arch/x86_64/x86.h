@@ -82,7 +82,7 @@ bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e);
 bool x86_enter(struct vcpu *v, bool *kicked, struct err *e);
 /* What the last KVM_RUN came back for. */
 bool x86_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e);
-/* Host address of guest-virtual (address) in image or text, or NULL. */
+/* Host address of guest-virtual (address) in the image, or NULL. */
 void *x86_host(struct vm *vm, uint64_t address, size_t size);
 
 /* selfcheck.c */
