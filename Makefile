@@ -69,7 +69,8 @@ PROGRAM_LD  = $(if $(STATIC),-static $(LDLIBS) $(ARCHIVES:%=-l%) -lm -pthread,$(
 # heap behind it, which is placed at random within 1 GiB of it, must not be there.
 ABOVE_GUEST := -no-pie -Wl,-Ttext-segment=0x40000000
 
-HOST_SRC := $(sort $(wildcard vmm/*.c vmm/arch/$(HOST_ARCH)/*.c))
+HOST_SRC := vmm/main.c $(sort $(filter-out vmm/tests/% vmm/fuzz/%,$(wildcard vmm/*/*.c)) \
+	    $(wildcard vmm/arch/$(HOST_ARCH)/*.c))
 TEST_SRC := $(sort $(wildcard vmm/tests/*.c))
 FUZZ_SRC := $(sort $(wildcard vmm/fuzz/fuzz_*.c))
 HOST_OBJ := $(HOST_SRC:%.c=$(B)/host/%.o)
@@ -95,7 +96,7 @@ $(B)/.stamp: FORCE
 		echo '$(VERSION) $(COMMIT) $(PREFIX)' > $@
 
 # The compiler does not tell of what an assembler directive includes.
-$(B)/host/vmm/report_page.o: vmm/report_page.html
+$(B)/host/vmm/report/report_page.o: vmm/report/report_page.html
 
 # ---- guests ----------------------------------------------------------------
 # clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
@@ -229,7 +230,7 @@ $(B)/fuzz_%: $(B)/host/vmm/fuzz/fuzz_%.o $(LIB_OBJ)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -no-pie -o $@ $^ $(HOST_LIBS)
 
 # ---- static checks ---------------------------------------------------------
-TREE_C := $(sort $(wildcard $(foreach d,vmm vmm/arch/* vmm/tests vmm/fuzz guest guest/* protocols/*,\
+TREE_C := $(sort $(wildcard $(foreach d,vmm vmm/* vmm/arch/* guest guest/* protocols/*,\
 	  $(d)/*.c $(d)/*.h)))
 
 lint: lint-sources lint-c lint-warnings
@@ -260,7 +261,7 @@ fmt:
 	clang-format -i $(TREE_C)
 
 fmt-check:
-	$(call say,FMT,$(words $(TREE_C)) files)
+	$(call say,FMT,'$(words $(TREE_C)) files')
 	$(Q)clang-format --dry-run --Werror --ferror-limit=2 $(TREE_C)
 
 # For clangd and clang-tidy, both of which look in build/ too.

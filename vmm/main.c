@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "emulated.h"
-#include "guard.h"
+#include "command/cmd.h"
+#include "command/emulated.h"
+#include "vm/guard.h"
 
 const char *argp_program_version = "crossmod " CROSSMOD_VERSION " (" CROSSMOD_COMMIT ")";
 

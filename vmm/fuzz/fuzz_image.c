@@ -5,7 +5,7 @@
  * Owns one entry point: load the input and, when it loads, ask everything of
  * it. A finding becomes a row in tests/test_image.c. Knows nothing of KVM.
  */
-#include "image.h"
+#include "image/image.h"
 
 #include <stdio.h>
 

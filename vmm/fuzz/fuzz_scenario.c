@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "scenario.h"
+#include "scenario/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmtest.c - the tests' handle on a real machine. Decides nothing about what is right. */
 #include "kvmtest.h"
-#include "machine_state.h"
+#include "machine/machine_state.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -9,8 +9,8 @@
 #ifndef CROSSMOD_KVMTEST_H
 #define CROSSMOD_KVMTEST_H
 
-#include "machine.h"
-#include "run_stepped.h"
+#include "machine/machine.h"
+#include "run/run_stepped.h"
 
 /* More steps than any role here takes. */
 #define KVMTEST_STEPS_MAX 20000u

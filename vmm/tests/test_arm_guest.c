@@ -4,10 +4,10 @@
  * holds, that no instruction of it is an exclusive, and that every mixture of
  * halves that a kind of T32 site can give leads to where its author says.
  */
-#include "image.h"
-#include "insn.h"
-#include "setup.h"
-#include "site.h"
+#include "image/image.h"
+#include "image/insn.h"
+#include "machine/setup.h"
+#include "model/site.h"
 
 #include "kvmtest.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_arrivals.c - the rate is kept, and the gaps have the shape that was asked for. */
-#include "arrivals.h"
+#include "run/arrivals.h"
 
 #include <math.h>
 

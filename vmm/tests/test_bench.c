@@ -3,7 +3,7 @@
  * test_bench.c - the shape of the figures, from runs far too short to mean
  * anything. How good they are is never a test: the machine may be busy.
  */
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
 
 #define SHORTER 50u

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "kvmtest.h"
-#include "trace_internal.h"
+#include "report/trace_internal.h"
 
 TestSuite(bypass, .init = kvmtest_needs_kvm, .timeout = 60);
 

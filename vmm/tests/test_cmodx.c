@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_cmodx.c - the lists as tables of (old, new), and histories of what was executed meanwhile. */
-#include "cmodx.h"
+#include "model/cmodx.h"
 
 #include "test_fetch_fixture.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_err.c - error records. */
-#include "err.h"
+#include "base/err.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explore.h"
-#include "guard.h"
+#include "explore/explore.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
-#include "machine_state.h"
+#include "machine/machine_state.h"
 
 TestSuite(machine_state, .init = kvmtest_needs_kvm, .timeout = 60);
 TestSuite(explore, .init = kvmtest_needs_kvm, .timeout = 120);

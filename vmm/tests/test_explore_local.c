@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explore_local.h"
+#include "explore/explore_local.h"
 #include "kvmtest.h"
-#include "machine_state.h"
+#include "machine/machine_state.h"
 
 TestSuite(explore_local, .init = kvmtest_needs_kvm, .timeout = 60);
 

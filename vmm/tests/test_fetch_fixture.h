@@ -6,7 +6,7 @@
 #ifndef CROSSMOD_TEST_FETCH_FIXTURE_H
 #define CROSSMOD_TEST_FETCH_FIXTURE_H
 
-#include "fetch.h"
+#include "model/fetch.h"
 
 #define LINE   64u
 #define TEXT   0x20001000u

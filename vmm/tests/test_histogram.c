@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_histogram.c - the buckets of guest/abi.h, their inverse, and quantiles against sorted values. */
-#include "histogram.h"
+#include "base/histogram.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include <elf.h>
 
-#include "image.h"
+#include "image/image.h"
 
 #define TEXT   (CM_IMAGE_BASE + 0x0000u)
 #define RODATA (CM_IMAGE_BASE + 0x2000u)

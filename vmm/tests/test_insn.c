@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_insn.c - classes, lengths, texts and targets of real encodings. */
-#include "insn.h"
+#include "image/insn.h"
 
 #include <stdlib.h>
 #include <string.h>

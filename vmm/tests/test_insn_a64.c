@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_insn_a64.c - A64: classes, operands, flow and text of words that an assembler made. */
-#include "insn.h"
+#include "image/insn.h"
 
 #include <criterion/criterion.h>
 

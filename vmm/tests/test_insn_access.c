@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_insn_access.c - what an instruction reaches, writes and leads to. */
-#include "insn.h"
+#include "image/insn.h"
 
 #include <criterion/criterion.h>
 

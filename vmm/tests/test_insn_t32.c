@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_insn_t32.c - T32: classes, operands, flow and text of halfwords that an assembler made. */
-#include "insn.h"
+#include "image/insn.h"
 
 #include <criterion/criterion.h>
 

@@ -4,7 +4,7 @@
  * Arm code that are executed too early, on a machine that is built by hand and
  * never runs. No KVM.
  */
-#include "machine_internal.h"
+#include "machine/machine_internal.h"
 
 #include <string.h>
 

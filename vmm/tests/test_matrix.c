@@ -3,16 +3,16 @@
  * test_matrix.c - which cells there are, in which order and for how long they
  * run, by a clock of the test's own; and two protocols on the machine.
  */
-#include "matrix.h"
+#include "matrix/matrix.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
-#include "matrix_cell.h"
-#include "report_matrix.h"
+#include "matrix/matrix_cell.h"
+#include "matrix/report_matrix.h"
 #include "test_report_fixture.h"
 
 #define MODELS	   FETCH_ARM /* those before it are x86's */

@@ -3,7 +3,7 @@
  * test_native.c - the guest's image in this process: one text behind two
  * addresses, and the survey's loops run there. What they count is planted.
  */
-#include "native.h"
+#include "vm/native.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "arch_bench.h"
+#include "vm/arch_bench.h"
 #include "kvmtest.h"
-#include "site.h"
+#include "model/site.h"
 
 static struct native native;
 

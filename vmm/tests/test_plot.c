@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_plot.c - gnuplot, and what stands in for it where it must fail. */
-#include "plot.h"
+#include "base/plot.h"
 
 #include <fcntl.h>
 #include <stdio.h>

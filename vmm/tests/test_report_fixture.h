@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "report.h"
+#include "report/report.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

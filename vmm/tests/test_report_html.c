@@ -6,7 +6,7 @@
  * The lines are built by hand. What a browser makes of a page is
  * scripts/check-html.sh's business.
  */
-#include "report_html.h"
+#include "report/report_html.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "report_internal.h"
+#include "report/report_internal.h"
 #include "test_report_fixture.h"
 
 static char path[128], schedule[] = "0s*2 1s@0,2 1n", verdict[] = "torn", reason[] = "it was torn";

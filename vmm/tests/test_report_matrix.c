@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_report_matrix.c - a matrix made by hand as JSON, as Markdown and as a page. */
-#include "report_matrix.h"
+#include "matrix/report_matrix.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

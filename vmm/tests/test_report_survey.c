@@ -3,7 +3,7 @@
  * test_report_survey.c - a survey made by hand as JSON, CSV, words and script,
  * read back and compared. The plan is a real one, the counts are not.
  */
-#include "report_survey.h"
+#include "survey/report_survey.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "kvmtest.h"
-#include "report.h"
+#include "report/report.h"
 
 static const struct host host = {
 	.arch = "x86_64",

@@ -3,7 +3,7 @@
  * test_report_sweep.c - a sweep made up here: its JSON, CSV, notes and script
  * say what it holds, and what was written is what a resumed sweep begins with.
  */
-#include "report_sweep.h"
+#include "sweep/report_sweep.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include <criterion/criterion.h>
 
-#include "plot.h"
+#include "base/plot.h"
 #include "test_report_fixture.h"
 
 TestSuite(report_sweep, .init = scratch_make, .fini = scratch_remove, .timeout = 60);

@@ -4,9 +4,9 @@
  * a run ends by iterations, by time and by Ctrl-C. Says nothing of what this
  * silicon may tear. On a real KVM with two processors.
  */
-#include "run_free.h"
+#include "run/run_free.h"
 
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
 
 #include <criterion/criterion.h>

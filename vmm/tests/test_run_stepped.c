@@ -4,9 +4,9 @@
  * say, injections fire where they say, and every bound ends the run with a
  * reason. On a real KVM.
  */
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
-#include "setup.h"
+#include "machine/setup.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "scenario.h"
-#include "scenario_internal.h"
+#include "scenario/scenario.h"
+#include "scenario/scenario_internal.h"
 #include "test_scenario_fixture.h"
 
 static void assert_empty(const struct scenario *s)

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "scenario.h"
+#include "scenario/scenario.h"
 #include "test_scenario_fixture.h"
 
 static struct scenario explored(const char *change)

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "scenario.h"
+#include "scenario/scenario.h"
 
 /* A scenario with nothing in it but what must be there. */
 #define STEPPED_BASE                                                                         \

@@ -2,7 +2,7 @@
 /* test_scenario_isa.c - the instruction set of a scenario, and what depends on it. */
 #include "test_scenario_fixture.h"
 
-#include "isa.h"
+#include "image/isa.h"
 
 #include <stdlib.h>
 #include <string.h>

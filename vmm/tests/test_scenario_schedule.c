@@ -2,7 +2,7 @@
 /* test_scenario_schedule.c - what moves, injections and their points are read as. */
 #include <criterion/criterion.h>
 
-#include "scenario.h"
+#include "scenario/scenario.h"
 #include "test_scenario_fixture.h"
 
 Test(scenario, moves_that_run)

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scenario.h"
-#include "scenario_internal.h"
+#include "scenario/scenario.h"
+#include "scenario/scenario_internal.h"
 #include "test_scenario_fixture.h"
 
 static void assert_same_keys(const char *form, const json_t *schema, const char *const *keys)

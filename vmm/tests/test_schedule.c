@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_schedule.c - the text form, both ways. */
-#include "schedule.h"
+#include "scenario/schedule.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * test_search.c - the search on toys with known answers: counts, verdicts,
  * witnesses, bounds, failures, and that the number of workers changes nothing.
  */
-#include "search.h"
+#include "explore/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include <criterion/criterion.h>
 
-#include "search_visited.h"
+#include "explore/search_visited.h"
 #include "tests/toys.h"
 
 static const struct known {

@@ -4,7 +4,7 @@
  * an undisturbed one does, wherever it is stopped, however often, with any number
  * of workers; and no file, however damaged, does worse than an error.
  */
-#include "search.h"
+#include "explore/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>

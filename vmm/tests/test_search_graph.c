@@ -3,7 +3,7 @@
  * test_search_graph.c - what is a deadlock and what a livelock: planted graphs,
  * and random ones against a naive judge that walks instead of finding components.
  */
-#include "search.h"
+#include "explore/search.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * test_search_spin.c - Spin stores as many states of each model in tests/spin/
  * as the search finds in its toy. Without spin installed it says so and skips.
  */
-#include "search.h"
+#include "explore/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>

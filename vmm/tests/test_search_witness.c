@@ -4,7 +4,7 @@
  * the first one found is not the best. test_search_graph.c holds the choice
  * against an enumeration of all paths.
  */
-#include "search.h"
+#include "explore/search.h"
 
 #include <stdio.h>
 #include <string.h>

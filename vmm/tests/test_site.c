@@ -4,7 +4,7 @@
  * and what an event of the guest says of it. Kinds built by hand, the five of
  * guest/x86_64/sites.S; nothing runs.
  */
-#include "site.h"
+#include "model/site.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_stats.c - against values worked out by hand, and the bounds that hold for any. */
-#include "stats.h"
+#include "base/stats.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
  * test_survey.c - cells, stores, turns and statistics of a survey, with a clock
  * and a runner made up: no vCPU runs here. The kinds of site are the image's.
  */
-#include "survey.h"
+#include "survey/survey.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

@@ -4,7 +4,7 @@
  * is what happened, and the detector sees mixtures that stand in memory. Says
  * nothing of what this silicon may tear. On a real KVM with two processors.
  */
-#include "survey_lab.h"
+#include "survey/survey_lab.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
 
 TestSuite(survey_lab, .timeout = 60);

@@ -3,7 +3,7 @@
  * test_sweep.c - rates, targets and the order of the runs; statistics and the
  * knee on figures made up here, so that the right answer is known. No machine.
  */
-#include "sweep.h"
+#include "sweep/sweep.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,11 +3,11 @@
  * test_sweep_lab.c - points of a sweep on a real KVM, Ctrl-C in the middle of
  * one, and going on. Says nothing of how fast anything is.
  */
-#include "sweep_lab.h"
+#include "sweep/sweep_lab.h"
 
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
-#include "report_sweep.h"
+#include "sweep/report_sweep.h"
 #include "test_report_fixture.h"
 
 #include <criterion/criterion.h>

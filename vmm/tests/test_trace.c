@@ -5,7 +5,7 @@
  * Owns a machine built by hand around a real site, decoder and fetch history;
  * it has no VM, so that what is traced is what the tests say happened.
  */
-#include "trace.h"
+#include "report/trace.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>

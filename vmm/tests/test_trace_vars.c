@@ -6,7 +6,7 @@
  * Owns a guest's memory built by hand, with a symbol for everything in it; it
  * has no VM, the tests store into it themselves.
  */
-#include "trace.h"
+#include "report/trace.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

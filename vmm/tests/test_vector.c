@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_vector.c - names and kinds of exceptions, x86's and Arm's. */
-#include "vector.h"
+#include "image/vector.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * test_verdict.c - the rule over its whole input product, the sentences it
  * says, and the recording of violations that it reads.
  */
-#include "verdict.h"
+#include "model/verdict.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  */
 #if defined(__x86_64__)
 #include "arch/x86_64/x86.h"
-#include "guard.h"
+#include "vm/guard.h"
 #include "kvmtest.h"
 
 #include <criterion/criterion.h>

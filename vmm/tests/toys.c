@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 static uint32_t owe(struct search_action *list, uint32_t count, uint32_t process, uint64_t code)
 {

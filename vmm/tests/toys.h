@@ -6,7 +6,7 @@
 #ifndef CROSSMOD_TESTS_TOYS_H
 #define CROSSMOD_TESTS_TOYS_H
 
-#include "search.h"
+#include "explore/search.h"
 
 #define TOY_BYTES 16u
 

@@ -8,8 +8,8 @@
 
 #include <pthread.h>
 
-#include "arch.h"
-#include "kvm.h"
+#include "vm/arch.h"
+#include "vm/kvm.h"
 
 /* Guest-physical = guest-virtual for image and canonical text; the rest is behind page tables. */
 #define ARM_GPA_SYSTEM	0x00100000u /* page tables; not mapped in the guest */

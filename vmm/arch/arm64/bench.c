@@ -3,7 +3,7 @@
  * bench.c - the bare KVM operations, as straight as KVM's interface allows.
  * What free runs are measured by is not there, as they are not (vm.c).
  */
-#include "arch_bench.h"
+#include "vm/arch_bench.h"
 #include "arm.h"
 
 #include <errno.h>

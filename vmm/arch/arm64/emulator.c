@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arch.h"
+#include "vm/arch.h"
 
 /*
  * No register names an emulator. QEMU's machine `virt' does ("linux,dummy-virt" in the

@@ -4,7 +4,7 @@
  * Shares the guest's memory layout with boot.c; must not use run.c's ways of
  * running, which are what is measured.
  */
-#include "arch_bench.h"
+#include "vm/arch_bench.h"
 #include "x86.h"
 
 #include <cpuid.h>

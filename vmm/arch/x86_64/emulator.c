@@ -3,7 +3,7 @@
 #include <cpuid.h>
 #include <string.h>
 
-#include "arch.h"
+#include "vm/arch.h"
 
 #define CPUID_HYPERVISOR       0x40000000u
 #define CPUID_1_ECX_HYPERVISOR (1u << 31)

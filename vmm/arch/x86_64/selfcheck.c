@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 /* An instruction: bare ones take under 1 ns, in QEMU's translator up to 60, emulated ones ~330. */
 #define EMULATED_NS 150.0

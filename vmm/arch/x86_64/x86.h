@@ -8,8 +8,8 @@
 
 #include <pthread.h>
 
-#include "arch.h"
-#include "kvm.h"
+#include "vm/arch.h"
+#include "vm/kvm.h"
 
 #define X86_ZF	       0x40u
 #define X86_TF	       0x100u

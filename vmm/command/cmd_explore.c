@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * cmd_explore.c - `crossmod explore`: every schedule of a scenario instead of
+ * its own one. The scenario's fetch model, vCPUs and budgets may be overridden.
+ */
+#include "command/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "explore/explore.h"
+#include "vm/guard.h"
+#include "report/report.h"
+
+static bool bad(struct err *e, const char *option, const char *text, const char *right)
+{
+	return err_set(e, ERR_INPUT, "%s %s: must be %s", option, text, right);
+}
+
+/* "1=2", "0=unlimited". */
+static bool parse_nmi(struct scenario *s, const char *text, struct err *e)
+{
+	const char *equals = strchr(text, '=');
+	uint64_t vcpu, n;
+	char number[8];
+
+	if (!equals)
+		return bad(e, "--nmi", text, "VCPU=N or VCPU=unlimited");
+	snprintf(number, sizeof(number), "%.*s", (int)(equals - text), text);
+	if (!cmd_parse_number(number, s->vcpus - 1, &vcpu))
+		return bad(e, "--nmi", text, "for one of the scenario's vCPUs");
+	if (!strcmp(equals + 1, "unlimited"))
+		n = SCENARIO_NMI_UNLIMITED;
+	else if (!cmd_parse_number(equals + 1, SCENARIO_NMI_UNLIMITED - 1, &n))
+		return bad(e, "--nmi", text, "VCPU=N with N from 0 to 254, or VCPU=unlimited");
+	s->explore.nmis[vcpu] = (uint8_t)n;
+	return true;
+}
+
+static bool set_vcpus(struct scenario *s, const char *text, struct err *e)
+{
+	bool everybody = s->executors == (((1u << s->vcpus) - 1) & ~(1u << s->patcher));
+	uint64_t n;
+
+	if (!cmd_parse_number(text, CM_MAX_VCPUS, &n) || n <= s->patcher || n < 2)
+		return bad(e, "--vcpus", text, "from 2 to 16, and include the patcher");
+	s->vcpus = (uint32_t)n;
+	s->executors =
+		everybody ? ((1u << n) - 1) & ~(1u << s->patcher) : s->executors & ((1u << n) - 1);
+	return true;
+}
+
+static bool set_bounds(struct explore_options *x, const struct options *o, struct err *e)
+{
+	uint64_t n;
+
+	if (o->max_states && !cmd_parse_number(o->max_states, INT64_MAX, &x->max_states))
+		return bad(e, "--max-states", o->max_states, "a number");
+	if (o->max_seconds) {
+		if (!cmd_parse_number(o->max_seconds, 1u << 30, &n))
+			return bad(e, "--max-seconds", o->max_seconds, "a number of seconds");
+		x->max_seconds = (double)n;
+	}
+	return !o->max_memory || cmd_parse_number(o->max_memory, 1u << 30, &x->max_memory_mb) ||
+	       bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
+}
+
+static bool set_expect(struct scenario *s, const char *text, struct err *e)
+{
+	enum verdict v;
+
+	/* What another method expects of its one schedule says nothing about all of them. */
+	if (s->method != METHOD_EXPLORE)
+		s->expect = 1u << VERDICT_SAFE;
+	if (!text)
+		return true;
+	if (!verdict_parse(text, &v))
+		return bad(e, "--expect", text, "a verdict");
+	s->expect = 1u << v;
+	return true;
+}
+
+/* The options over what the scenario says. */
+static bool configure(const struct options *o, struct scenario *s, uint32_t *jobs, struct err *e)
+{
+	uint64_t n;
+
+	if (o->vcpus && !set_vcpus(s, o->vcpus, e))
+		return false;
+	if (o->fetch && !cmd_parse_fetch(&s->fetch, o->fetch, e))
+		return false;
+	if (!fetch_model_fits(s->fetch.model, s->isa))
+		return bad(e, "--fetch", o->fetch, "another: the scenario is not for Arm");
+	for (int i = 0; i < o->nnmi; i++)
+		if (!parse_nmi(s, o->nmi[i], e))
+			return false;
+	if (o->jobs) {
+		if (!cmd_parse_number(o->jobs, EXPLORE_JOBS_MAX, &n) || !n)
+			return bad(e, "--jobs", o->jobs, "from 1 to 64");
+		*jobs = (uint32_t)n;
+	}
+	s->explore.no_reduction |= o->no_reduction;
+	s->explore.every |= o->every;
+	if (!set_bounds(&s->explore, o, e) || !set_expect(s, o->expect, e))
+		return false;
+	if (s->method == METHOD_FREE)
+		return err_set(e, ERR_INPUT, "%s: a 'free' scenario has no fetch model to explore",
+			       s->path);
+	s->method = METHOD_EXPLORE;
+	return true;
+}
+
+uint32_t cmd_jobs(const struct host *host)
+{
+	if (!host->cores)
+		return 1;
+	return host->cores < EXPLORE_JOBS_MAX ? host->cores : EXPLORE_JOBS_MAX;
+}
+
+bool cmd_explore_progress(void *arg, const struct search_progress *p)
+{
+	const char *name = arg;
+	char left[32] = "";
+
+	if (p->left_seconds >= 0)
+		snprintf(left, sizeof(left), ", about %.0f s left", p->left_seconds);
+	if (isatty(STDERR_FILENO) && p->seconds > 1)
+		fprintf(stderr,
+			"\r\033[K%s: %llu states, %.0f transitions/s, frontier %llu, depth %llu, "
+			"%.0f MiB, %.0f s%s",
+			name, (unsigned long long)p->states, (double)p->transitions / p->seconds,
+			(unsigned long long)p->frontier, (unsigned long long)p->depth,
+			(double)p->memory / (1 << 20), p->seconds, left);
+	return guard_interrupted();
+}
+
+/* Where a search keeps what it needs to go on: beside where its result will be. */
+static bool checkpoint_path(struct result *r, const char *dir, char *path, size_t size,
+			    struct err *e)
+{
+	static const char from[] = ".json";
+
+	if (!report_name(r, dir, e))
+		return false;
+	snprintf(path, size, "%.*s.checkpoint", (int)(strlen(r->path) - strlen(from)), r->path);
+	return true;
+}
+
+/* What this host cannot do becomes the verdict `unsupported`. */
+static bool search(const struct options *o, struct result *r, struct host *host, uint32_t jobs,
+		   struct err *e)
+{
+	const char *dir = o->out ? o->out : "results/explore";
+	char checkpoint[sizeof(r->path) + 16];
+	struct explore_request q = {
+		.image = r->image,
+		.scenario = r->scenario,
+		.jobs = jobs,
+		.checkpoint = checkpoint,
+		.resume = o->resume,
+		.progress = cmd_explore_progress,
+		.arg = r->scenario->name,
+	};
+	bool ok = checkpoint_path(r, dir, checkpoint, sizeof(checkpoint), e) &&
+		  explore_run(&q, &r->observation, &r->schedule, &host->quirks, e);
+
+	host->quirks_known = ok;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	if (!ok && e->code == ERR_UNSUPPORTED) {
+		r->observation.end = END_UNSUPPORTED;
+		snprintf(r->observation.unsupported, sizeof(r->observation.unsupported), "%.199s",
+			 e->text);
+		ok = true;
+	}
+	if (!ok)
+		return false;
+	cmd_judge(r);
+	if (r->observation.resumable)
+		fprintf(stderr, "crossmod: %s: --resume goes on from here\n", checkpoint);
+	return report_write(r, dir, e);
+}
+
+static int show(const struct options *o, const struct result *r)
+{
+	int status = r->verdict == VERDICT_UNSUPPORTED ? EXIT_NOTHING_RAN :
+		     r->as_expected		       ? EXIT_AS_EXPECTED :
+							 EXIT_NOT_EXPECTED;
+
+	if (o->json)
+		return cmd_print(report_line(r), status);
+	report_table(stdout, r, 1, isatty(STDOUT_FILENO));
+	if (r->scenario->explore.every)
+		report_kinds(stdout, r);
+	if (r->observation.exhausted)
+		report_coverage(stdout, r);
+	return status;
+}
+
+static int explore(const struct options *o, const struct image *img, const char *path,
+		   struct host *host)
+{
+	struct result *r = calloc(1, sizeof(*r));
+	uint32_t jobs = cmd_jobs(host);
+	struct scenario s = { 0 }, overridden;
+	struct err e = { 0 };
+	int status;
+	bool ok;
+
+	if (!r)
+		return EXIT_NOT_EXPECTED;
+	ok = scenario_load(&s, path, img, &e);
+	overridden = s; /* what it points to stays (s)'s */
+	ok = ok && configure(o, &overridden, &jobs, &e);
+	*r = (struct result){ .scenario = &overridden, .image = img, .host = host };
+	ok = ok && search(o, r, host, jobs, &e);
+	status = ok ? show(o, r) : cmd_fail(&e);
+	schedule_fini(&r->schedule);
+	scenario_fini(&s);
+	free(r);
+	return status;
+}
+
+int cmd_explore(const struct options *o)
+{
+	struct image img = { 0 };
+	struct paths p = { 0 };
+	struct host host;
+	struct err e = { 0 };
+	bool ran = false;
+	int worst = 0;
+
+	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
+		worst = cmd_fail(&e);
+		image_fini(&img);
+		return worst;
+	}
+	host_read(&host);
+	for (size_t i = 0; i < p.count && !guard_interrupted(); i++) {
+		int status = explore(o, &img, p.path[i], &host);
+
+		if (status == EXIT_NOTHING_RAN)
+			continue;
+		worst = status > worst ? status : worst;
+		ran = true;
+	}
+	if (!ran && p.count && !guard_interrupted())
+		worst = EXIT_NOTHING_RAN;
+	cmd_free_paths(&p);
+	image_fini(&img);
+	return guard_interrupted() ? EXIT_STOPPED : worst;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* cmd_probe.c - `crossmod probe`: what this host can do, and its quirks, by trying. */
+#include "command/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/arch.h"
+#include "report/report.h"
+
+/* Boot a VM of (kind): the self-check runs, and what fails says why. */
+static void try_method(struct probe *p, const struct image *img, enum vm_kind kind,
+		       struct probe_method *m)
+{
+	struct err e = { 0 };
+	bool may = kind != VM_FREE || host_is_silicon(&p->host, &e);
+	struct vm *vm = may ? vm_new(img, kind, 2, &e) : NULL;
+
+	m->works = vm && vm_boot(vm, &e);
+	snprintf(m->reason, sizeof(m->reason), "%.199s", m->works ? "" : e.text);
+	if (m->works) {
+		p->host.quirks = *vm_quirks(vm);
+		p->host.quirks_known = true;
+		p->x2apic |= vm_x2apic(vm);
+	}
+	vm_free(vm);
+}
+
+static void print_probe(const struct probe *p)
+{
+	const struct host *h = &p->host;
+
+	printf("host      %s, %s, %u processors, kernel %s\n", h->arch, h->cpu, h->cores,
+	       h->kernel);
+	if (*h->emulated)
+		printf("emulated  by %s\n", h->emulated);
+	printf("kvm       %s\n", *h->kvm_module ? h->kvm_module : "built in, or unknown");
+	printf("stepped   %s\n", p->stepped.works ? "yes" : p->stepped.reason);
+	printf("free      %s%s\n", p->free.works ? "yes, IPIs by " : p->free.reason,
+	       !p->free.works ? "" :
+	       p->x2apic      ? "x2APIC" :
+				"xAPIC");
+	printf("\ncapabilities\n");
+	for (size_t i = 0; i < p->ncapabilities; i++)
+		printf("  %-26s %-6d %s%s\n", p->capability[i].name, p->capability[i].value,
+		       p->capability[i].use, p->capability[i].required ? " (required)" : "");
+	if (!h->quirks_known)
+		return;
+	printf("\nquirks (one CPL0 instruction: %.1f ns)\n", h->quirks.cpl0_ns);
+	for (const struct quirk_info *q = arch_quirks(); q->name; q++) {
+		bool on = q->in_force(&h->quirks);
+
+		printf("  %-26s %-4s found by: %s\n", q->name, on ? "yes" : "no", q->found);
+		if (on)
+			printf("  %-26s      handled: %s\n", "", q->handled);
+	}
+}
+
+int cmd_probe(const struct options *o)
+{
+	struct probe p = { 0 };
+	struct image img = { 0 };
+	struct err e = { 0 };
+	int status;
+
+	if (!cmd_load_image(&img, o, &e))
+		return cmd_fail(&e);
+	host_read(&p.host);
+	p.ncapabilities = arch_capabilities(p.capability, PROBE_CAPABILITIES, &e);
+	try_method(&p, &img, VM_STEPPED, &p.stepped);
+	try_method(&p, &img, VM_FREE, &p.free);
+	status = p.stepped.works || p.free.works ? EXIT_AS_EXPECTED : EXIT_NOTHING_RAN;
+	if (o->json)
+		status = cmd_print(report_probe(&p), status);
+	else
+		print_probe(&p);
+	image_fini(&img);
+	return status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * explore_internal.h - what the two halves of exploring share: explore.c is the
+ * system that is searched, explore_run.c has it searched and says what was found.
+ */
+#ifndef CROSSMOD_EXPLORE_INTERNAL_H
+#define CROSSMOD_EXPLORE_INTERNAL_H
+
+#include "explore/explore.h"
+#include "explore/explore_local.h"
+
+/* A state's violation is this more than its enum violation_kind: 0 is none. */
+#define VIOLATION_MARK 1u
+
+/* What may still be injected: part of the state. */
+struct budget {
+	uint8_t nmis[CM_MAX_VCPUS];  /* left */
+	uint8_t spent[CM_MAX_VCPUS]; /* unlimited: hit, and nothing of its own done since */
+};
+
+/* A machine that is searched, by one worker. */
+struct explorer {
+	struct machine *m;
+	const struct explore_options *options;
+	struct observation o;
+	struct budget budget;
+	struct local *local;
+	uint8_t *executed;	   /* per byte of the image: an instruction there was */
+	struct stretch stretch;	   /* scratch */
+	struct search_blob packed; /* the state it is in, once it was asked for */
+	struct schedule *record;   /* following a path: every decision, run-on ones too */
+};
+
+/* NULL on failure, as machine_new(). (image) and (s) must outlive it. */
+struct explorer *explorer_new(const struct image *image, const struct scenario *s, struct err *e);
+void explorer_free(struct explorer *x);
+struct search_system explorer_system(struct explorer *x);
+
+/* One decision, counted and recorded. */
+bool explorer_decide(struct explorer *x, const struct action *a, struct step_report *r,
+		     struct err *e);
+
+#endif

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * explore_local.c - what is local: own registers, own stack and mailbox,
+ * read-only data. Owns the decoded image. Must not know who searches.
+ */
+#include "explore/explore_local.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STACKS	     ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
+#define CALLS_MAX    16u
+#define STACK_MARGIN 1024 /* a stretch that may leave its stack is none */
+
+struct local {
+	struct machine *m;
+	struct insn_access *access; /* per byte of the image, (known) says which are there */
+	bool *known;
+	bool unsound;
+};
+
+struct local *local_new(struct machine *m, struct err *e)
+{
+	struct local *l = calloc(1, sizeof(*l));
+
+	if (l) {
+		l->m = m;
+		l->access = calloc(m->image->memory_size, sizeof(*l->access));
+		l->known = calloc(m->image->memory_size, sizeof(*l->known));
+	}
+	if (l && l->access && l->known)
+		return l;
+	local_free(l);
+	err_set(e, ERR_HOST, "out of memory");
+	return NULL;
+}
+
+void local_free(struct local *l)
+{
+	if (!l)
+		return;
+	free(l->access);
+	free(l->known);
+	free(l);
+}
+
+bool local_unsound(const struct local *l)
+{
+	return l->unsound;
+}
+
+static bool in_range(uint64_t address, uint64_t start, uint64_t size)
+{
+	return address - start < size;
+}
+
+static bool is_read_only(const struct image *img, uint64_t address)
+{
+	for (size_t i = 0; i < img->nsegments; i++)
+		if (in_range(address, img->segments[i].address, img->segments[i].size))
+			return !img->segments[i].write;
+	return false;
+}
+
+/*
+ * What the run is to do is written before it starts and only read then: the
+ * control block, but for who is online and how far each site's pokes are.
+ */
+static bool is_fixed(const struct image *img, uint64_t address)
+{
+	uint64_t offset = address - img->abi.control;
+	uint64_t site = offset - offsetof(struct cm_control, site);
+
+	if (offset >= sizeof(struct cm_control) ||
+	    in_range(offset, offsetof(struct cm_control, online), sizeof(uint32_t)))
+		return false;
+	return offset < offsetof(struct cm_control, site) ||
+	       !in_range(site % sizeof(struct cm_site), offsetof(struct cm_site, started),
+			 2 * sizeof(uint32_t));
+}
+
+/*
+ * Can nobody else notice an access of (vcpu) to (address)? Its own stacks,
+ * mailbox and statistics; data that nobody writes. That nobody does is watched:
+ * (unsound) is set by the first who touches another's stack or writes what is fixed.
+ */
+static bool is_private(const struct local *l, uint32_t vcpu, uint64_t address, bool write,
+		       bool *unsound)
+{
+	const struct cm_abi *abi = &l->m->image->abi;
+
+	if (in_range(address, abi->stacks, CM_MAX_VCPUS * STACKS)) {
+		bool own = in_range(address, abi->stacks + vcpu * STACKS, STACKS);
+
+		*unsound |= !own;
+		return own;
+	}
+	if (is_fixed(l->m->image, address)) {
+		*unsound |= write;
+		return !write;
+	}
+	return in_range(address, abi->cpu + vcpu * sizeof(struct cm_cpu), sizeof(struct cm_cpu)) ||
+	       in_range(address, abi->counts + vcpu * sizeof(struct cm_counts),
+			sizeof(struct cm_counts)) ||
+	       is_read_only(l->m->image, address);
+}
+
+/* Of code of (isa): an address of the image is only ever executed as one. */
+static const struct insn_access *access_of(struct local *l, uint64_t pc, uint32_t isa)
+{
+	static const struct insn_access outside = { .reach = REACH_OTHER };
+	const struct image *img = l->m->image;
+	uint64_t offset = pc - CM_IMAGE_BASE;
+	uint64_t size;
+
+	if (pc < CM_IMAGE_BASE || offset >= img->memory_size)
+		return &outside;
+	if (!l->known[offset]) {
+		size = img->memory_size - offset < INSN_LENGTH_MAX ? img->memory_size - offset :
+								     INSN_LENGTH_MAX;
+		l->access[offset] =
+			insn_access(machine_decoder(l->m, isa), img->memory + offset, size, pc);
+		l->known[offset] = true;
+	}
+	return &l->access[offset];
+}
+
+/* With the registers as they are now. */
+static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
+{
+	uint64_t address = (uint64_t)a->displacement;
+
+	if (a->base != INSN_NO_REGISTER)
+		address += vcpu_register(v, a->base);
+	if (a->index != INSN_NO_REGISTER)
+		address += insn_index(a, vcpu_register(v, a->index));
+	return address + (a->segment ? vcpu_segment_base(v) : 0);
+}
+
+bool local_is(struct local *l, uint32_t vcpu)
+{
+	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
+	const struct insn_access *a;
+
+	if (machine_at_site(l->m, vcpu))
+		return false;
+	a = access_of(l, vcpu_pc(v), vcpu_isa(v));
+	if (a->reach == REACH_OWN || a->reach == REACH_OTHER)
+		return a->reach == REACH_OWN;
+	if (a->reach == REACH_COPY &&
+	    !is_private(l, vcpu, vcpu_register(v, INSN_COPY_FROM), false, &l->unsound))
+		return false;
+	return is_private(l, vcpu, effective(v, a), a->write, &l->unsound);
+}
+
+/* ---- stretches ------------------------------------------------------------ */
+
+/* What is known at a point of a stretch, without having run to it. */
+struct walk {
+	struct local *l;
+	const struct vcpu *v;
+	uint32_t isa; /* of the code it goes through */
+	uint32_t vcpu;
+	bool any; /* the first instruction need not be local */
+	uint64_t pc;
+	uint64_t path[STRETCH_MAX]; /* come along so far */
+	uint32_t count;
+	int64_t stack;		  /* the stack pointer, relative to now */
+	uint32_t written;	  /* registers whose value is not that of now any more */
+	uint64_t back[CALLS_MAX]; /* return addresses of the calls in the stretch */
+	uint32_t calls;
+	bool wrote_above; /* on the stack, where return addresses of before may lie */
+};
+
+static bool stays_on_stack(const struct walk *w, int64_t offset)
+{
+	uint64_t first = w->l->m->image->abi.stacks + w->vcpu * STACKS;
+
+	return offset > -STACK_MARGIN && offset < STACK_MARGIN &&
+	       in_range(vcpu_sp(w->v) + (uint64_t)offset, first, STACKS);
+}
+
+static bool is_known(const struct walk *w, uint8_t number)
+{
+	return number == INSN_NO_REGISTER || !(w->written & 1u << number);
+}
+
+/* One instruction that leads where we can tell. */
+static bool is_simple(const struct walk *w, const struct insn_access *a)
+{
+	return (a->reach == REACH_OWN || a->reach == REACH_MEMORY) && !a->repeats &&
+	       a->stack_known && a->flow != FLOW_OTHER && stays_on_stack(w, w->stack + a->stack);
+}
+
+/* Image or alias: what is elsewhere faults, or is a doorbell. */
+static bool is_memory(const struct walk *w, const struct insn_access *a)
+{
+	uint64_t address;
+
+	if (a->reach != REACH_MEMORY)
+		return true;
+	address = effective(w->v, a);
+	return in_range(address, CM_IMAGE_BASE, w->l->m->image->memory_size) ||
+	       in_range(address, CM_ALIAS_BASE, CM_TEXT_SIZE);
+}
+
+/* Local, whatever was computed since the start of the walk. */
+static bool is_local_here(struct walk *w, const struct insn_access *a)
+{
+	uint8_t sp = insn_stack_pointer(machine_decoder(w->l->m, w->isa));
+	bool ignored = false;
+	uint64_t address;
+
+	if (a->reach == REACH_OWN)
+		return true;
+	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == sp)
+		return false;
+	address = effective(w->v, a) + (a->base == sp ? (uint64_t)w->stack : 0);
+	w->wrote_above |= a->write && in_range(address, vcpu_sp(w->v), STACKS);
+	return is_private(w->l, w->vcpu, address, a->write, &ignored);
+}
+
+/* What a return that belongs to no call of the stretch will find: not written since. */
+static bool return_address(const struct walk *w, const struct insn_access *a, uint64_t *address)
+{
+	int64_t above = w->stack + a->return_at;
+	uint64_t at = vcpu_sp(w->v) + (uint64_t)above;
+	uint64_t low, high;
+
+	if (a->link != INSN_NO_REGISTER) {
+		if (!is_known(w, a->link))
+			return false;
+		*address = vcpu_register(w->v, a->link);
+	} else {
+		if (w->stack < 0 || w->wrote_above || !stays_on_stack(w, above))
+			return false;
+		low = machine_read32(w->l->m, at);
+		high = a->return_size == 8 ? machine_read32(w->l->m, at + 4) : 0;
+		*address = high << 32 | low;
+	}
+	if (a->return_size == 4)
+		*address &= ~(uint64_t)1;
+	return access_of(w->l, *address, w->isa)->reach != REACH_OTHER;
+}
+
+/* Where (a) leads, when it is one place. */
+static bool follow(struct walk *w, const struct insn_access *a)
+{
+	uint64_t next = w->pc + a->length;
+
+	switch (a->flow) {
+	case FLOW_NEXT:
+		break;
+	case FLOW_JUMP:
+		next = a->target;
+		break;
+	case FLOW_CALL:
+		if (w->calls == CALLS_MAX)
+			return false;
+		w->back[w->calls++] = next;
+		next = a->target;
+		break;
+	case FLOW_RETURN:
+		if (w->calls)
+			next = w->back[--w->calls];
+		else if (!return_address(w, a, &next))
+			return false;
+		break;
+	case FLOW_BRANCH:
+	case FLOW_OTHER:
+		return false;
+	}
+	w->pc = next;
+	w->stack += a->stack;
+	w->written |= a->writes;
+	return true;
+}
+
+/* ---- the tree of paths ----------------------------------------------------- */
+
+static bool in_image(const struct local *l, uint64_t address)
+{
+	return in_range(address, CM_IMAGE_BASE, l->m->image->memory_size);
+}
+
+/* The walk ends where it is: one more path, and a stop at its end. */
+static bool add_path(struct walk *w, struct stretch *s)
+{
+	struct path *p = &s->path[s->paths];
+
+	if (!in_image(w->l, w->pc))
+		return false;
+	p->end = w->pc;
+	memcpy(p->pc, w->path, w->count * sizeof(p->pc[0]));
+	p->count = w->count;
+	s->paths++;
+	return true;
+}
+
+/* On from where the walk is, into at most (leaves) paths. False: it leads somewhere unknown. */
+static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
+{
+	while (w->count < STRETCH_MAX) {
+		const struct insn_access *a = access_of(w->l, w->pc, w->isa);
+		struct walk taken;
+
+		if (!is_simple(w, a) || (w->any && !w->count && !is_memory(w, a)) ||
+		    (!(w->any && !w->count) && !is_local_here(w, a)) ||
+		    (a->flow == FLOW_BRANCH && leaves < 2))
+			break;
+		w->path[w->count] = w->pc;
+		if (a->flow == FLOW_BRANCH) {
+			w->count++;
+			taken = *w;
+			taken.pc = a->target;
+			w->pc += a->length;
+			return grow(w, s, leaves / 2) && grow(&taken, s, leaves - leaves / 2);
+		}
+		if (!follow(w, a))
+			break;
+		w->count++;
+	}
+	return add_path(w, s);
+}
+
+/*
+ * No end lies on a path, its own or another: so where the vCPU stops tells which
+ * path it went. Nor is any where it stands, where no stop can be.
+ */
+static bool is_unambiguous(const struct stretch *s, uint64_t start)
+{
+	for (uint32_t end = 0; end < s->paths; end++) {
+		uint64_t stop = s->path[end].end;
+
+		if (stop == start || !s->path[end].count)
+			return false;
+		for (uint32_t i = 0; i < s->paths; i++) {
+			if (i != end && s->path[i].end == stop)
+				return false;
+			for (uint32_t k = 0; k < s->path[i].count; k++)
+				if (s->path[i].pc[k] == stop)
+					return false;
+		}
+	}
+	return true;
+}
+
+bool local_stretch(struct local *l, uint32_t vcpu, bool any, struct stretch *s)
+{
+	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
+
+	if (vm_quirks(l->m->vm)->no_run_to || !vcpu_can_run_to(v))
+		return false;
+	for (uint32_t leaves = VCPU_STOPS_MAX; leaves; leaves /= 2) {
+		struct walk w = { .l = l,
+				  .v = v,
+				  .isa = vcpu_isa(v),
+				  .vcpu = vcpu,
+				  .any = any,
+				  .pc = vcpu_pc(v) };
+
+		s->paths = 0;
+		if (!grow(&w, s, leaves))
+			return false;
+		if (is_unambiguous(s, vcpu_pc(v)))
+			return true;
+	}
+	return false;
+}

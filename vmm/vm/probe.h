@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* probe.h - what `crossmod probe` found out about this host. Plain data. */
+#ifndef CROSSMOD_PROBE_H
+#define CROSSMOD_PROBE_H
+
+#include "vm/arch.h"
+#include "vm/host.h"
+
+#define PROBE_CAPABILITIES 16u
+
+struct probe_method {
+	bool works;
+	char reason[200]; /* why not */
+};
+
+struct probe {
+	struct host host;
+	struct arch_capability capability[PROBE_CAPABILITIES];
+	size_t ncapabilities;
+	struct probe_method stepped;
+	struct probe_method free;
+	bool x2apic;
+};
+
+#endif
