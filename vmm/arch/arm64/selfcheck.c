@@ -182,23 +182,17 @@ bool arch_selfcheck(struct vm *vm, struct err *e)
 	       vm_borrow(vm, find, e);
 }
 
-#define IN_FORCE(member)                                \
-	static bool member##_on(const struct quirks *q) \
-	{                                               \
-		return q->member;                       \
-	}
-IN_FORCE(breakpoint_to_host)
-IN_FORCE(no_aarch32_el0)
-IN_FORCE(no_run_to)
-
 const struct quirk_info *arch_quirks(void)
 {
 	static const struct quirk_info table[] = {
-		{ "breakpoint-entered", breakpoint_to_host_on, "one step over BRK at EL1",
+		{ "breakpoint-entered", offsetof(struct quirks, breakpoint_to_host),
+		  "one step over BRK at EL1",
 		  "debugging sends BKPT and BRK to the host: crossmod enters the guest's vector" },
-		{ "no-aarch32-el0", no_aarch32_el0_on, "KVM_SET_ONE_REG of a T32 state at EL0",
+		{ "no-aarch32-el0", offsetof(struct quirks, no_aarch32_el0),
+		  "KVM_SET_ONE_REG of a T32 state at EL0",
 		  "scenarios with T32 sites are unsupported" },
-		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at EL1",
+		{ "no-run-to", offsetof(struct quirks, no_run_to),
+		  "one run over NOP to a planted breakpoint at EL1",
 		  "explore steps through every instruction, and is several times slower" },
 		{ 0 },
 	};
