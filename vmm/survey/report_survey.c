@@ -171,6 +171,7 @@ static void put_survey(FILE *out, const struct survey *s)
 	put_member(out, "rounds",
 		   packed(json_pack("{si si}", "wanted", (int)s->rounds, "done",
 				    (int)s->rounds_done)));
+	put_member(out, "cells_left_out", json_integer((json_int_t)(s->ncells - s->visited)));
 	put_member(out, "interrupted", packed(json_boolean(s->interrupted)));
 	put_member(out, "writer_cpl", json_integer(3));
 	put_member(out, "transitions_min", json_integer(SURVEY_TRANSITIONS_MIN));
