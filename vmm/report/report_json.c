@@ -217,15 +217,6 @@ static void put_level(json_t *role, const struct scenario *s, uint32_t cpl)
 		put(role, "cpl", json_integer(cpl));
 }
 
-/* What an NMI and an IPI of this result really were. */
-static void put_events(json_t *o, const struct scenario *s)
-{
-	if (!isa_is_arm(s->isa))
-		return;
-	put(o, "nmi_is", json_string("FIQ by the vCPU's FIQ line, taken with IRQs masked"));
-	put(o, "ipi_is", json_string("IRQ by the vCPU's IRQ line"));
-}
-
 static void put_roles(json_t *o, const struct scenario *s)
 {
 	json_t *sites = json_array(), *patcher = json_object(), *executors = json_object();
@@ -248,7 +239,6 @@ static void put_roles(json_t *o, const struct scenario *s)
 	put(o, "nmi_runs_site", json_boolean(s->nmi_runs_site));
 	put(o, "nmi_latch", json_boolean(s->nmi_latch));
 	put(o, "ipi_runs_site", json_boolean(s->ipi_runs_site));
-	put_events(o, s);
 }
 
 static void put_stepped_limits(json_t *o, const struct scenario *s)
@@ -470,6 +460,8 @@ json_t *report_object(const struct result *r)
 	put_outcome(o, r);
 	report_put_guest(o, r->image);
 	put_roles(o, s);
+	if (isa_is_arm(s->isa))
+		report_put_events(o, r->observation.irqchip);
 	if (stepped(r))
 		put_stepped_limits(o, s);
 	else

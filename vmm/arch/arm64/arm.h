@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arm.h - the arm64 backend's own structs. boot.c builds, run.c and stop.c
- * run, selfcheck.c finds the quirks; nobody else includes this.
+ * arm.h - the arm64 backend's own structs. boot.c builds, gic.c interrupts,
+ * run.c and stop.c run, selfcheck.c finds the quirks; nobody else includes this.
  */
 #ifndef CROSSMOD_ARM_H
 #define CROSSMOD_ARM_H
@@ -79,6 +79,8 @@ struct vm {
 	uint32_t vcpus;
 	int kvm;
 	int fd;
+	int gic; /* the device, or -1 */
+	enum cm_irqchip irqchip;
 	uint8_t *memory; /* one mapping: system, image, text, views */
 	size_t memory_size;
 	uint8_t *system;
@@ -112,6 +114,18 @@ bool arm_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e);
 uint32_t arm_debug_class(const struct vcpu *v);
 /* Host address of guest-virtual (address) in the image, or NULL. */
 void *arm_host(struct vm *vm, uint64_t address, size_t size);
+
+/*
+ * gic.c, for VM_FREE: the device, before the vCPUs; and its registers, behind
+ * them. ERR_UNSUPPORTED where this KVM has no GIC for its guests.
+ */
+bool arm_gic_create(struct vm *vm, struct err *e);
+bool arm_gic_init(struct vm *vm, struct err *e);
+/* The KVM_IRQ_LINE that raises (kind) on (vcpu). */
+struct kvm_irq_level arm_gic_line(uint32_t vcpu, enum event_kind kind);
+
+/* cache.c: ERR_UNSUPPORTED where what we write to a guest's code cannot be made visible to it. */
+bool arm_check_caches(struct vm *vm, struct err *e);
 
 /* selfcheck.c */
 bool arm_selfcheck(struct vm *vm, struct err *e);

@@ -212,17 +212,30 @@ static bool find_once(struct vm *vm, struct err *e)
 	return known;
 }
 
+/* A VM_FREE can take no event by its lines: another VM is asked. */
+static bool find_in_another(struct vm *vm, struct err *e)
+{
+	struct vm *other = vm_new(vm->image, VM_STEPPED, 1, e);
+	bool ok = other && vm_boot(other, e);
+
+	if (ok)
+		vm->quirks = other->quirks;
+	vm_free(other);
+	return ok;
+}
+
 bool arm_selfcheck(struct vm *vm, struct err *e)
 {
-	bool ok = true;
+	bool ok = true, seen;
 
 	pthread_mutex_lock(&lock);
-	if (known)
+	seen = known;
+	if (seen)
 		vm->quirks = found;
-	else
+	else if (vm->kind == VM_STEPPED)
 		ok = find_once(vm, e);
 	pthread_mutex_unlock(&lock);
-	return ok;
+	return seen || vm->kind == VM_STEPPED ? ok : find_in_another(vm, e);
 }
 
 #define IN_FORCE(member)                                \
@@ -233,6 +246,7 @@ bool arm_selfcheck(struct vm *vm, struct err *e)
 IN_FORCE(breakpoint_to_host)
 IN_FORCE(no_aarch32_el0)
 IN_FORCE(no_run_to)
+IN_FORCE(vipt_icache)
 
 const struct quirk_info *arch_quirks(void)
 {
@@ -243,6 +257,8 @@ const struct quirk_info *arch_quirks(void)
 		  "scenarios with T32 sites are unsupported" },
 		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at EL1",
 		  "explore steps through every instruction, and is several times slower" },
+		{ "vipt-icache", vipt_icache_on, "CTR_EL0.L1Ip",
+		  "code is written at host addresses in the same place of the cache as the guest's" },
 		{ 0 },
 	};
 

@@ -3,8 +3,9 @@
  * vm.c - KVM objects and their memory: created once, torn down once. How a
  * vCPU runs is run.c's business.
  *
- * There is no interrupt controller: IRQ and FIQ are a vCPU's two lines, driven
- * by KVM_IRQ_LINE (api.rst 4.25), so that a snapshot of it is none to take.
+ * VM_STEPPED has no interrupt controller: IRQ and FIQ are a vCPU's two lines,
+ * driven by KVM_IRQ_LINE (api.rst 4.25), so that a snapshot of it is none to
+ * take. VM_FREE has a GIC in the kernel, gic.c's.
  */
 #include "arm.h"
 
@@ -21,6 +22,8 @@ static const struct arch_capability capabilities[] = {
 	KVM_CAPABILITY(KVM_CAP_ARM_EL1_32BIT, false, "an AArch32 kernel: not built yet"),
 	KVM_CAPABILITY(KVM_CAP_ARM_USER_IRQ, false, "nothing: FIQ and IRQ are lines"),
 	KVM_CAPABILITY(KVM_CAP_GUEST_DEBUG_HW_BPS, false, "running to stops"),
+	KVM_CAPABILITY(KVM_CAP_IRQCHIP, false, "NMIs and IPIs in free"),
+	KVM_CAPABILITY(KVM_CAP_DEVICE_CTRL, false, "the same"),
 	KVM_CAPABILITY(KVM_CAP_NR_VCPUS, false, "recommended vCPUs"),
 	KVM_CAPABILITY(KVM_CAP_MAX_VCPUS, false, "most vCPUs"),
 };
@@ -28,7 +31,7 @@ static const struct arch_capability capabilities[] = {
 
 static bool create_memory(struct vm *vm, struct err *e)
 {
-	size_t views = vm->vcpus * (size_t)CM_TEXT_SIZE;
+	size_t views = vm->kind == VM_STEPPED ? vm->vcpus * (size_t)CM_TEXT_SIZE : 0;
 	uint8_t *view = NULL;
 	const struct kvm_piece pieces[] = {
 		{ ARM_GPA_SYSTEM, ARM_SYSTEM_SIZE, &vm->system },
@@ -70,13 +73,10 @@ static bool create(struct vm *vm, struct err *e)
 {
 	int hardware;
 
-	if (vm->kind == VM_FREE)
-		return err_set(e, ERR_UNSUPPORTED,
-			       "method 'free' is not built for arm64 yet: it needs an interrupt "
-			       "controller in the kernel");
 	if (!arm_find_places(vm, e) || !kvm_open(&vm->kvm, e) ||
 	    !kvm_has_required(vm->kvm, capabilities, NCAPABILITIES, e) ||
-	    !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e) || !create_memory(vm, e))
+	    !arm_check_caches(vm, e) || !kvm_call_result(vm->kvm, KVM_CREATE_VM, 0, &vm->fd, e) ||
+	    !create_memory(vm, e) || (vm->kind == VM_FREE && !arm_gic_create(vm, e)))
 		return false;
 	hardware = kvm_capability(vm->kvm, KVM_CAP_GUEST_DEBUG_HW_BPS);
 	vm->breakpoints = hardware > 0 ? (uint32_t)hardware : 0;
@@ -84,7 +84,7 @@ static bool create(struct vm *vm, struct err *e)
 	for (uint32_t i = 0; i < vm->vcpus; i++)
 		if (!create_vcpu(vm, i, e))
 			return false;
-	return true;
+	return vm->kind != VM_FREE || arm_gic_init(vm, e);
 }
 
 struct vm *vm_new(const struct image *image, enum vm_kind kind, uint32_t vcpus, struct err *e)
@@ -104,7 +104,7 @@ struct vm *vm_new(const struct image *image, enum vm_kind kind, uint32_t vcpus, 
 	vm->image = image;
 	vm->kind = kind;
 	vm->vcpus = vcpus;
-	vm->kvm = vm->fd = -1;
+	vm->kvm = vm->fd = vm->gic = -1;
 	for (uint32_t i = 0; i < CM_MAX_VCPUS; i++)
 		vm->vcpu[i].fd = -1;
 	if (create(vm, e))
@@ -126,6 +126,8 @@ void vm_free(struct vm *vm)
 			close(v->fd);
 		free(v->registers);
 	}
+	if (vm->gic >= 0)
+		close(vm->gic);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	if (vm->kvm >= 0)
@@ -150,12 +152,6 @@ const struct quirks *vm_quirks(const struct vm *vm)
 	return &vm->quirks;
 }
 
-bool vm_x2apic(const struct vm *vm)
-{
-	(void)vm;
-	return false;
-}
-
 /* CNTVCT_EL0, which the guest reads, ticks at the rate of ours (DDI 0487, D11.1.2). */
 double vm_tick_rate(struct vm *vm)
 {
@@ -171,20 +167,6 @@ const char *arch_name(void)
 	return "arm64";
 }
 
-/*
- * Stores by this process reach the guest's instruction fetches as any CPU's
- * stores do, after clean and invalidate; entering the guest then synchronises.
- * An instruction cache that is not physically indexed would keep the line of
- * the guest's address: such cores (Cortex-A35, A53 and A55 say VIPT) have not
- * been tried.
- */
-void vm_text_changed(struct vm *vm, uint32_t vcpu, uint32_t offset, uint32_t length)
-{
-	char *start = (char *)vm->host.view[vcpu] + offset;
-
-	__builtin___clear_cache(start, start + length);
-}
-
 bool vm_boot(struct vm *vm, struct err *e)
 {
 	for (uint32_t i = 0; i < vm->vcpus; i++) {
@@ -198,14 +180,6 @@ bool vm_boot(struct vm *vm, struct err *e)
 				       *x.text ? ": " : "", x.text);
 	}
 	return arm_selfcheck(vm, e);
-}
-
-bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e)
-{
-	(void)vm;
-	(void)vcpu;
-	(void)kind;
-	return err_set(e, ERR_UNSUPPORTED, "method 'free' is not built for arm64 yet");
 }
 
 size_t arch_capabilities(struct arch_capability *list, size_t max, struct err *e)
