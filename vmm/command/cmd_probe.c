@@ -49,7 +49,7 @@ static void print_probe(const struct probe *p)
 		return;
 	printf("\nquirks (one CPL0 instruction: %.1f ns)\n", h->quirks.cpl0_ns);
 	for (const struct quirk_info *q = arch_quirks(); q->name; q++) {
-		bool on = q->in_force(&h->quirks);
+		bool on = quirk_in_force(q, &h->quirks);
 
 		printf("  %-26s %-4s found by: %s\n", q->name, on ? "yes" : "no", q->found);
 		if (on)

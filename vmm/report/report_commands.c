@@ -53,8 +53,8 @@ static json_t *quirks_json(const struct host *h)
 
 	for (const struct quirk_info *q = arch_quirks(); h->quirks_known && q->name; q++)
 		json_array_append_new(list, json_pack("{ss sb ss ss}", "name", q->name, "in_force",
-						      q->in_force(&h->quirks), "found_by", q->found,
-						      "handled_by", q->handled));
+						      quirk_in_force(q, &h->quirks), "found_by",
+						      q->found, "handled_by", q->handled));
 	return list;
 }
 

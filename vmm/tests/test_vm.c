@@ -53,7 +53,7 @@ static const char *name_of(size_t offset)
 
 		memset(&one, 0, sizeof(one));
 		*flag(&one, offset) = true;
-		if (i->in_force(&one))
+		if (quirk_in_force(i, &one))
 			return i->name;
 	}
 	return NULL;
@@ -81,7 +81,7 @@ Test(vm, every_quirk_has_a_name_and_one_name)
 		struct quirks none;
 
 		memset(&none, 0, sizeof(none));
-		cr_expect(!i->in_force(&none), "%s", i->name);
+		cr_expect(!quirk_in_force(i, &none), "%s", i->name);
 		cr_expect(*i->found && *i->handled, "%s", i->name);
 	}
 	cr_expect_geq(named, COUNT(all));
@@ -157,7 +157,7 @@ Test(vm, the_second_vm_of_a_process_has_the_quirks_of_the_first)
 	struct err e = { 0 };
 
 	for (const struct quirk_info *i = arch_quirks(); i->name; i++)
-		cr_expect_eq(i->in_force(&a), i->in_force(&b), "%s", i->name);
+		cr_expect_eq(quirk_in_force(i, &a), quirk_in_force(i, &b), "%s", i->name);
 	cr_expect_float_eq(a.cpl0_ns, b.cpl0_ns, 0);
 	cr_expect_gt(a.cpl0_ns, 0);
 	vm_free(second);
@@ -187,15 +187,15 @@ static uint64_t start_repetition(struct vm *vm, const struct vcpu_state *ready, 
 	uint64_t start = vm->image->abi.selfcheck;
 
 	vcpu_load(v, ready);
-	memcpy(x86_host(vm, start, 3), repetitions[i].bytes, 3);
-	v->regs->rip = start;
-	v->regs->rflags = 2;
-	v->regs->rax = 'c';
-	v->regs->rcx = repetitions[i].count;
-	v->regs->rsi = v->regs->rsp - 64;
-	v->regs->rdi = v->regs->rsp - 32;
-	memcpy(x86_host(vm, v->regs->rsi, 8), "aab", 4);
-	memcpy(x86_host(vm, v->regs->rdi, 8), "aac", 4);
+	memcpy(vm_host(vm, start, 3), repetitions[i].bytes, 3);
+	v->arch.regs->rip = start;
+	v->arch.regs->rflags = 2;
+	v->arch.regs->rax = 'c';
+	v->arch.regs->rcx = repetitions[i].count;
+	v->arch.regs->rsi = v->arch.regs->rsp - 64;
+	v->arch.regs->rdi = v->arch.regs->rsp - 32;
+	memcpy(vm_host(vm, v->arch.regs->rsi, 8), "aab", 4);
+	memcpy(vm_host(vm, v->arch.regs->rdi, 8), "aac", 4);
 	x86_set_cpl(v, cpl);
 	return start;
 }
@@ -218,11 +218,11 @@ Test(vm, a_step_over_a_repetition_is_one_iteration)
 			cr_assert(vcpu_step(v, &x, &e), "%s: %s", what, e.text);
 			cr_assert_eq(x.kind, EXIT_STEPPED, "%s: %d", what, x.kind);
 			steps++;
-		} while (v->regs->rip == start && steps < 9);
-		cr_expect_eq(v->regs->rip, start + 2, "%s", what);
+		} while (v->arch.regs->rip == start && steps < 9);
+		cr_expect_eq(v->arch.regs->rip, start + 2, "%s", what);
 		cr_expect_eq(steps, repetitions[i / 2].steps, "%s at CPL%u: %u", what, cpl, steps);
-		cr_expect_eq(v->regs->rcx, repetitions[i / 2].left, "%s at CPL%u: %llu", what, cpl,
-			     v->regs->rcx);
+		cr_expect_eq(v->arch.regs->rcx, repetitions[i / 2].left, "%s at CPL%u: %llu", what,
+			     cpl, v->arch.regs->rcx);
 	}
 	vm_free(vm);
 }
@@ -235,14 +235,14 @@ Test(vm, what_lies_behind_a_null_selector_is_no_state)
 	struct vcpu *v = &vm->vcpu[0];
 	struct vcpu_state plain, other;
 
-	v->sregs->ss = v->sregs->ds = x86_null_segment(0);
+	v->arch.sregs->ss = v->arch.sregs->ds = x86_null_segment(0);
 	vcpu_save(v, &plain);
-	v->sregs->ss.limit = 0xffffffff;
-	v->sregs->ss.present = v->sregs->ss.s = 1;
-	v->sregs->ds.type = 3;
+	v->arch.sregs->ss.limit = 0xffffffff;
+	v->arch.sregs->ss.present = v->arch.sregs->ss.s = 1;
+	v->arch.sregs->ds.type = 3;
 	vcpu_save(v, &other);
 	cr_expect_eq(memcmp(plain.bytes, other.bytes, plain.size), 0);
-	v->sregs->gs.base++;
+	v->arch.sregs->gs.base++;
 	vcpu_save(v, &other);
 	cr_expect_neq(memcmp(plain.bytes, other.bytes, plain.size), 0);
 	vm_free(vm);
@@ -327,7 +327,7 @@ Test(vm, a_loaded_state_is_the_one_that_was_saved)
 /* The frame of the handler that the vCPU stands before. */
 static const uint64_t *frame_of(struct vcpu *v)
 {
-	const uint64_t *frame = x86_host(v->vm, vcpu_sp(v), 7 * sizeof(*frame));
+	const uint64_t *frame = vm_host(v->vm, vcpu_sp(v), 7 * sizeof(*frame));
 
 	cr_assert(frame, "its stack is not in the image");
 	return frame;

@@ -54,12 +54,17 @@ struct quirks {
 /* For people: a quirk's name, how it is found, and what is done about it. */
 struct quirk_info {
 	const char *name;
-	bool (*in_force)(const struct quirks *q);
+	size_t member; /* of struct quirks, a bool */
 	const char *found;
 	const char *handled;
 };
 /* The backend's table, ended by a NULL name. */
 const struct quirk_info *arch_quirks(void);
+
+static inline bool quirk_in_force(const struct quirk_info *i, const struct quirks *q)
+{
+	return *(const bool *)((const char *)q + i->member);
+}
 
 enum exit_kind {
 	EXIT_STEPPED,	/* one instruction was executed, or a fault was delivered instead of it */

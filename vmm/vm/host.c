@@ -186,7 +186,7 @@ const char *host_quirks(const struct host *h, char *buf, size_t size)
 
 	snprintf(buf, size, "%s", h->quirks_known ? "none" : "unknown");
 	for (const struct quirk_info *q = arch_quirks(); h->quirks_known && q->name; q++)
-		if (q->in_force(&h->quirks) && used < size)
+		if (quirk_in_force(q, &h->quirks) && used < size)
 			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "," : "",
 						 q->name);
 	return buf;

@@ -32,7 +32,7 @@ uint64_t bare_cycles(void)
 bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
 {
 	if (!arm_load_registers(v, e) ||
-	    !arm_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
+	    !vcpu_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		int errnum;

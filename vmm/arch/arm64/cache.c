@@ -25,7 +25,7 @@
 #define GUEST_LINE    64u /* guest/arm64/flush.c */
 
 _Static_assert(KVM_COLOUR >= CM_TEXT_SIZE && CM_TEXT_BASE % KVM_COLOUR == 0 &&
-		       CM_IMAGE_BASE % KVM_COLOUR == 0 && ARM_GPA_VIEWS % KVM_COLOUR == 0,
+		       CM_IMAGE_BASE % KVM_COLOUR == 0 && VM_GPA_VIEWS % KVM_COLOUR == 0,
 	       "guest addresses of code agree with ours");
 
 bool arm_check_caches(struct vm *vm, struct err *e)

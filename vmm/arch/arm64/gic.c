@@ -50,10 +50,10 @@
 static bool set(struct vm *vm, uint32_t group, uint64_t attribute, const void *value, struct err *e)
 {
 	struct kvm_device_attr a = { .group = group, .attr = attribute, .addr = (uintptr_t)value };
-	int errnum = kvm_try(vm->gic, KVM_SET_DEVICE_ATTR, &a);
+	int errnum = kvm_try(vm->arch.gic, KVM_SET_DEVICE_ATTR, &a);
 
 	return !errnum || err_sys(e, errnum, "KVM_SET_DEVICE_ATTR (%s, group %u, attribute %#llx)",
-				  vm->irqchip == CM_IRQCHIP_GICV3 ? "GICv3" : "GICv2", group,
+				  vm->arch.irqchip == CM_IRQCHIP_GICV3 ? "GICv3" : "GICv2", group,
 				  (unsigned long long)attribute);
 }
 
@@ -107,8 +107,8 @@ bool arm_gic_create(struct vm *vm, struct err *e)
 			       "'free' cannot interrupt");
 	if (!kvm_call(vm->fd, KVM_CREATE_DEVICE, &device, e))
 		return false;
-	vm->gic = (int)device.fd;
-	vm->irqchip = v3 ? CM_IRQCHIP_GICV3 : CM_IRQCHIP_GICV2;
+	vm->arch.gic = (int)device.fd;
+	vm->arch.irqchip = v3 ? CM_IRQCHIP_GICV3 : CM_IRQCHIP_GICV2;
 	if (v3)
 		ok = set(vm, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST, &dist, e) &&
 		     set(vm, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, &redist, e);
@@ -121,7 +121,7 @@ bool arm_gic_create(struct vm *vm, struct err *e)
 /* Where the SPI (intid) goes to. */
 static bool route(struct vm *vm, uint32_t intid, uint32_t vcpu, struct err *e)
 {
-	if (vm->irqchip == CM_IRQCHIP_GICV3)
+	if (vm->arch.irqchip == CM_IRQCHIP_GICV3)
 		return set_dist(vm, GICD_IROUTER + 8ull * intid, vcpu, e) &&
 		       set_dist(vm, GICD_IROUTER + 8ull * intid + 4, 0, e);
 	return true;
@@ -156,7 +156,7 @@ static bool init_spis(struct vm *vm, struct err *e)
 	for (uint32_t i = 0; i < vm->vcpus; i++)
 		if (!route(vm, CM_SPI_NMI + i, i, e) || !route(vm, CM_SPI_IPI + i, i, e))
 			return false;
-	if (vm->irqchip == CM_IRQCHIP_GICV2 &&
+	if (vm->arch.irqchip == CM_IRQCHIP_GICV2 &&
 	    !(set_targets(vm, CM_SPI_NMI, e) && set_targets(vm, CM_SPI_IPI, e)))
 		return false;
 	return set_priorities(vm, CM_SPI_NMI, PRIORITY_NMI, e) &&
@@ -199,12 +199,13 @@ static bool unlock_groups(struct vm *vm, struct err *e)
 				     .attr = GICD_IIDR,
 				     .addr = (uintptr_t)&iidr };
 
-	return kvm_call(vm->gic, KVM_GET_DEVICE_ATTR, &a, e) && set_dist(vm, GICD_IIDR, iidr, e);
+	return kvm_call(vm->arch.gic, KVM_GET_DEVICE_ATTR, &a, e) &&
+	       set_dist(vm, GICD_IIDR, iidr, e);
 }
 
 bool arm_gic_init(struct vm *vm, struct err *e)
 {
-	bool v3 = vm->irqchip == CM_IRQCHIP_GICV3;
+	bool v3 = vm->arch.irqchip == CM_IRQCHIP_GICV3;
 
 	if (!set(vm, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL, e) ||
 	    (!v3 && !unlock_groups(vm, e)) || !init_spis(vm, e))
@@ -226,7 +227,7 @@ struct kvm_irq_level arm_gic_line(uint32_t vcpu, enum event_kind kind)
 
 enum cm_irqchip vm_irqchip(const struct vm *vm)
 {
-	return vm->irqchip;
+	return vm->arch.irqchip;
 }
 
 bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e)

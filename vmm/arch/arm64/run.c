@@ -15,19 +15,7 @@
 #define CLASS_BKPT 0x38u
 #define CLASS_BRK  0x3cu
 
-bool arm_set_debug(struct vcpu *v, uint32_t control, struct err *e)
-{
-	struct kvm_guest_debug dbg = { .control = control };
-
-	if (v->debug == control)
-		return true;
-	if (!kvm_call(v->fd, KVM_SET_GUEST_DEBUG, &dbg, e))
-		return false;
-	v->debug = control;
-	return true;
-}
-
-bool arm_enter(struct vcpu *v, bool *kicked, struct err *e)
+bool arch_enter(struct vcpu *v, bool *kicked, struct err *e)
 {
 	uint64_t pc = arm_get(v, ARM_PC);
 	int errnum;
@@ -47,29 +35,6 @@ bool arm_enter(struct vcpu *v, bool *kicked, struct err *e)
 	return true;
 }
 
-/*
- * An access to where no memory is gets finished by the next KVM_RUN only: its
- * PC still moves then, whatever was set in between. Let it, without running on.
- */
-static bool settle(struct vcpu *v, struct err *e)
-{
-	bool kicked, pending = v->run->immediate_exit;
-	bool ok;
-
-	v->run->immediate_exit = 1;
-	ok = arm_enter(v, &kicked, e);
-	v->run->immediate_exit = pending;
-	return ok;
-}
-
-void *arm_host(struct vm *vm, uint64_t address, size_t size)
-{
-	if (address >= CM_IMAGE_BASE && address - CM_IMAGE_BASE <= vm->host.image_size &&
-	    size <= vm->host.image_size - (address - CM_IMAGE_BASE))
-		return vm->host.image + (address - CM_IMAGE_BASE);
-	return NULL;
-}
-
 uint32_t arm_debug_class(const struct vcpu *v)
 {
 	return v->run->debug.arch.hsr >> 26;
@@ -78,7 +43,7 @@ uint32_t arm_debug_class(const struct vcpu *v)
 /* The vector of the entry the vCPU stands at, or -1. */
 static int entry_of(const struct vcpu *v)
 {
-	uint64_t offset = arm_get(v, ARM_PC) - v->vm->places.vectors;
+	uint64_t offset = arm_get(v, ARM_PC) - v->vm->arch.places.vectors;
 
 	if (offset >= VECTORS || offset % CM_VECTOR_ARM_STRIDE)
 		return -1;
@@ -139,7 +104,7 @@ static bool enter_breakpoint(struct vcpu *v, struct vcpu_exit *x)
 	arm_set(v, ARM_ESR, (uint64_t) class << 26 | il | comment);
 	arm_set(v, ARM_FAR, 0);
 	arm_set(v, ARM_PSTATE, ARM_EL1H | ARM_MASKED);
-	arm_set(v, ARM_PC, v->vm->places.vectors + entry * CM_VECTOR_ARM_STRIDE);
+	arm_set(v, ARM_PC, v->vm->arch.places.vectors + entry * CM_VECTOR_ARM_STRIDE);
 	return stepped(v, x);
 }
 
@@ -173,7 +138,7 @@ static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	x->kind = EXIT_DOOR;
 	x->door = address == CM_DOORBELL_ATOMIC ? CM_DOOR_ATOMIC : (uint8_t)value;
 	x->argument = value;
-	return settle(v, e);
+	return vcpu_settle(v, e);
 }
 
 bool arm_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
@@ -201,7 +166,7 @@ static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	bool kicked;
 
 	memset(x, 0, sizeof(*x));
-	if (!arm_enter(v, &kicked, e))
+	if (!arch_enter(v, &kicked, e))
 		return false;
 	if (!kicked)
 		return arm_classify(v, x, e);
@@ -211,14 +176,14 @@ static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 
 bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
-	if (!arm_set_debug(v, 0, e))
+	if (!vcpu_set_debug(v, 0, e))
 		return false;
 	return enter(v, x, e);
 }
 
 bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
-	return arm_set_debug(v, STEPPING, e) && enter(v, x, e);
+	return vcpu_set_debug(v, STEPPING, e) && enter(v, x, e);
 }
 
 static bool set_line(struct vcpu *v, enum event_kind kind, bool level, struct err *e)

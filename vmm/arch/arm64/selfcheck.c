@@ -6,25 +6,10 @@
  */
 #include "arm.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clock.h"
 
 #define COUNT_MANY 100001u
 #define COUNT_FEW  1u
-
-/* KVM's module cannot change while it is open: found once a process. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool known;
-static struct quirks found;
-
-static uint64_t symbol(const struct vm *vm, const char *name)
-{
-	const struct image_symbol *s = image_symbol(vm->image, name);
-
-	return s ? s->address : 0;
-}
 
 static void at(struct vcpu *v, const struct vcpu_state *ready, uint64_t pc, uint64_t pstate)
 {
@@ -38,8 +23,8 @@ static bool raw_step(struct vcpu *v, struct err *e)
 {
 	bool kicked;
 
-	return arm_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e) &&
-	       arm_enter(v, &kicked, e);
+	return vcpu_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e) &&
+	       arch_enter(v, &kicked, e);
 }
 
 static bool check_step(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
@@ -63,7 +48,7 @@ static bool check_step(struct vcpu *v, const struct vcpu_state *ready, struct er
 static bool check_breakpoint(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
 			     struct err *e)
 {
-	at(v, ready, symbol(v->vm, "cm_selfcheck_brk"), ARM_BOOT);
+	at(v, ready, vm_symbol(v->vm, "cm_selfcheck_brk"), ARM_BOOT);
 	if (!raw_step(v, e))
 		return false;
 	q->breakpoint_to_host = arm_debug_class(v) != 0x32;
@@ -74,14 +59,14 @@ static bool check_breakpoint(struct vcpu *v, const struct vcpu_state *ready, str
 static bool check_aarch32(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
 			  struct err *e)
 {
-	uint64_t pc = symbol(v->vm, "cm_selfcheck_el0_t32");
+	uint64_t pc = vm_symbol(v->vm, "cm_selfcheck_el0_t32");
 	struct err refused;
 
 	at(v, ready, pc, ARM_T32_EL0);
 	if (!arm_load_registers(v, &refused)) {
 		q->no_aarch32_el0 = refused.code == ERR_UNSUPPORTED;
-		v->registers->dirty = 0;
-		v->registers->valid = 0;
+		v->arch.registers->dirty = 0;
+		v->arch.registers->valid = 0;
 		return q->no_aarch32_el0 || err_set(e, refused.code, "%s", refused.text);
 	}
 	for (uint64_t next = pc + 2; next <= pc + 6; next += 4) { /* NOP, NOP.W */
@@ -112,7 +97,7 @@ static double count_ns(struct vcpu *v, const struct vcpu_state *ready, uint64_t 
 	struct vcpu_exit x;
 	double start;
 
-	at(v, ready, symbol(v->vm, "cm_selfcheck_count"), ARM_BOOT);
+	at(v, ready, vm_symbol(v->vm, "cm_selfcheck_count"), ARM_BOOT);
 	arm_set(v, ARM_X0, iterations);
 	start = clock_now();
 	if (!vcpu_run(v, &x, e))
@@ -139,8 +124,9 @@ static bool delivered(const struct vcpu_exit *x, uint32_t vector, uint64_t pc)
 static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 {
 	uint64_t pc = v->vm->image->abi.selfcheck;
-	uint64_t brk = symbol(v->vm, "cm_selfcheck_brk"), udf = symbol(v->vm, "cm_selfcheck_udf");
-	uint64_t t32 = symbol(v->vm, "cm_selfcheck_el0_t32");
+	uint64_t brk = vm_symbol(v->vm, "cm_selfcheck_brk"),
+		 udf = vm_symbol(v->vm, "cm_selfcheck_udf");
+	uint64_t t32 = vm_symbol(v->vm, "cm_selfcheck_el0_t32");
 	struct vcpu_exit x;
 
 	for (int el0 = 0; el0 <= 1; el0++) {
@@ -187,36 +173,12 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 	       measure(v, ready, q, e) && confirm(v, ready, e);
 }
 
-/* Uses vCPU 0 and the guest's memory, and puts both back as they were. */
-static bool find_once(struct vm *vm, struct err *e)
-{
-	static const char *const names[] = { "cm_selfcheck_brk", "cm_selfcheck_udf",
-					     "cm_selfcheck_count", "cm_selfcheck_el0_t32" };
-	struct vcpu *v = &vm->vcpu[0];
-	struct vcpu_state ready;
-	uint8_t *memory;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!symbol(vm, names[i]))
-			return err_set(e, ERR_INPUT, "%s: no symbol %s", vm->image->path, names[i]);
-	memory = malloc(vm->host.image_size);
-	if (!memory)
-		return err_set(e, ERR_HOST, "out of memory");
-	memcpy(memory, vm->host.image, vm->host.image_size);
-	vcpu_save(v, &ready);
-	known = find(v, &ready, e);
-	vcpu_load(v, &ready);
-	memcpy(vm->host.image, memory, vm->host.image_size);
-	free(memory);
-	found = vm->quirks;
-	return known;
-}
-
-/* A VM_FREE can take no event by its lines: another VM is asked. */
+/* A VM_FREE takes no event by its lines: another VM is asked. */
 static bool find_in_another(struct vm *vm, struct err *e)
 {
 	struct vm *other = vm_new(vm->image, VM_STEPPED, 1, e);
-	bool ok = other && vm_boot(other, e);
+	struct vcpu_exit x;
+	bool ok = other && vcpu_run(vm_vcpu(other, 0), &x, e) && arch_selfcheck(other, e);
 
 	if (ok)
 		vm->quirks = other->quirks;
@@ -224,40 +186,30 @@ static bool find_in_another(struct vm *vm, struct err *e)
 	return ok;
 }
 
-bool arm_selfcheck(struct vm *vm, struct err *e)
+bool arch_selfcheck(struct vm *vm, struct err *e)
 {
-	bool ok = true, seen;
+	static const char *const needed[] = { "cm_selfcheck_brk", "cm_selfcheck_udf",
+					      "cm_selfcheck_count", "cm_selfcheck_el0_t32" };
 
-	pthread_mutex_lock(&lock);
-	seen = known;
-	if (seen)
-		vm->quirks = found;
-	else if (vm->kind == VM_STEPPED)
-		ok = find_once(vm, e);
-	pthread_mutex_unlock(&lock);
-	return seen || vm->kind == VM_STEPPED ? ok : find_in_another(vm, e);
+	if (vm->kind == VM_FREE)
+		return find_in_another(vm, e);
+	return vm_has_symbols(vm, needed, sizeof(needed) / sizeof(needed[0]), e) &&
+	       vm_borrow(vm, find, e);
 }
-
-#define IN_FORCE(member)                                \
-	static bool member##_on(const struct quirks *q) \
-	{                                               \
-		return q->member;                       \
-	}
-IN_FORCE(breakpoint_to_host)
-IN_FORCE(no_aarch32_el0)
-IN_FORCE(no_run_to)
-IN_FORCE(vipt_icache)
 
 const struct quirk_info *arch_quirks(void)
 {
 	static const struct quirk_info table[] = {
-		{ "breakpoint-entered", breakpoint_to_host_on, "one step over BRK at EL1",
+		{ "breakpoint-entered", offsetof(struct quirks, breakpoint_to_host),
+		  "one step over BRK at EL1",
 		  "debugging sends BKPT and BRK to the host: crossmod enters the guest's vector" },
-		{ "no-aarch32-el0", no_aarch32_el0_on, "KVM_SET_ONE_REG of a T32 state at EL0",
+		{ "no-aarch32-el0", offsetof(struct quirks, no_aarch32_el0),
+		  "KVM_SET_ONE_REG of a T32 state at EL0",
 		  "scenarios with T32 sites are unsupported" },
-		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at EL1",
+		{ "no-run-to", offsetof(struct quirks, no_run_to),
+		  "one run over NOP to a planted breakpoint at EL1",
 		  "explore steps through every instruction, and is several times slower" },
-		{ "vipt-icache", vipt_icache_on, "CTR_EL0.L1Ip",
+		{ "vipt-icache", offsetof(struct quirks, vipt_icache), "CTR_EL0.L1Ip",
 		  "code is written at host addresses in the same place of the cache as the guest's" },
 		{ 0 },
 	};

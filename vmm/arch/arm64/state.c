@@ -46,7 +46,7 @@ static uint64_t without_step(enum arm_register r, uint64_t value)
 
 uint64_t arm_get(const struct vcpu *v, enum arm_register r)
 {
-	struct arm_registers *regs = v->registers;
+	struct arm_registers *regs = v->arch.registers;
 
 	if (!(regs->valid & 1ull << r)) {
 		struct kvm_one_reg reg = { .id = id_of(r), .addr = (uintptr_t)&regs->value[r] };
@@ -66,7 +66,7 @@ uint64_t arm_get(const struct vcpu *v, enum arm_register r)
 
 void arm_set(struct vcpu *v, enum arm_register r, uint64_t value)
 {
-	struct arm_registers *regs = v->registers;
+	struct arm_registers *regs = v->arch.registers;
 
 	if (regs->valid & 1ull << r && regs->value[r] == value)
 		return;
@@ -78,7 +78,7 @@ void arm_set(struct vcpu *v, enum arm_register r, uint64_t value)
 /* PSTATE first: KVM checks that the core has the state, and AArch32 uses what X registers alias. */
 bool arm_load_registers(struct vcpu *v, struct err *e)
 {
-	struct arm_registers *regs = v->registers;
+	struct arm_registers *regs = v->arch.registers;
 
 	for (int i = -1; i < ARM_REGISTERS && regs->dirty; i++) {
 		enum arm_register r = i < 0 ? ARM_PSTATE : (enum arm_register)i;
@@ -103,7 +103,7 @@ bool arm_load_registers(struct vcpu *v, struct err *e)
 
 void arm_forget_registers(struct vcpu *v)
 {
-	v->registers->valid = 0;
+	v->arch.registers->valid = 0;
 }
 
 static bool within(uint64_t pc, uint64_t first, uint64_t last)
@@ -118,7 +118,7 @@ static bool within(uint64_t pc, uint64_t first, uint64_t last)
  */
 static bool is_live(const struct vcpu *v, enum arm_register r)
 {
-	const struct arm_places *p = &v->vm->places;
+	const struct arm_places *p = &v->vm->arch.places;
 	uint64_t pc = arm_get(v, ARM_PC);
 
 	if (r < ARM_ELR || pc - p->vectors < p->saved - p->vectors)
@@ -147,11 +147,11 @@ bool arm_find_places(struct vm *vm, struct err *e)
 		if (!first || !last || !saved)
 			return err_set(e, ERR_INPUT, "%s: no symbol %s, %s or cm_vector_saved",
 				       vm->image->path, names[i][0], names[i][1]);
-		vm->places.back[i] = (struct arm_return){ first->address, last->address };
+		vm->arch.places.back[i] = (struct arm_return){ first->address, last->address };
 	}
-	vm->places.vectors =
+	vm->arch.places.vectors =
 		vm->kind == VM_FREE ? vm->image->abi.vectors : vm->image->abi.vectors_stepped;
-	vm->places.saved = saved->address;
+	vm->arch.places.saved = saved->address;
 	return true;
 }
 

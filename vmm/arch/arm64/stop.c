@@ -70,15 +70,15 @@ static bool run_to_planted(struct vcpu *v, const uint64_t *stop, uint32_t n, boo
 	bool t32 = vcpu_isa(v) == CM_ISA_T32, ok;
 	size_t size = t32 ? sizeof(bkpt) : sizeof(brk);
 
-	if (!arm_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, e))
+	if (!vcpu_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, e))
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
-		at[i] = arm_host(v->vm, stop[i], size);
+		at[i] = vm_host(v->vm, stop[i], size);
 		assert(at[i] && stop[i] % size == 0 && stop[i] != arm_get(v, ARM_PC));
 		memcpy(kept[i], at[i], size);
 		put(at[i], t32 ? bkpt : brk, size);
 	}
-	ok = arm_enter(v, kicked, e);
+	ok = arch_enter(v, kicked, e);
 	for (uint32_t i = n; i--;)
 		put(at[i], kept[i], size);
 	return ok;
@@ -91,8 +91,8 @@ bool vcpu_run_to(struct vcpu *v, const uint64_t *stop, uint32_t n, struct vcpu_e
 
 	assert(n && n <= VCPU_STOPS_MAX);
 	memset(x, 0, sizeof(*x));
-	if (n <= v->vm->breakpoints)
-		ok = set_registers(v, stop, n, e) && arm_enter(v, &kicked, e);
+	if (n <= v->vm->arch.breakpoints)
+		ok = set_registers(v, stop, n, e) && arch_enter(v, &kicked, e);
 	else
 		ok = run_to_planted(v, stop, n, &kicked, e);
 	if (!ok)

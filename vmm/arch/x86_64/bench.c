@@ -41,9 +41,9 @@ bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
 {
 	struct kvm_run *run = v->run;
 
-	if (v->own)
+	if (v->arch.own)
 		return err_set(e, ERR_UNSUPPORTED, "this KVM has no KVM_CAP_SYNC_REGS");
-	if (!x86_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
+	if (!vcpu_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		int errnum;
@@ -61,7 +61,7 @@ bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
 				       run->exit_reason);
 	}
 	run->s.regs.regs.rflags &= ~(uint64_t)X86_TF;
-	v->dirty = X86_DIRTY_ALL;
+	v->arch.dirty = X86_DIRTY_ALL;
 	return true;
 }
 
@@ -110,18 +110,18 @@ static bool bare_memory(struct vm *vm, struct err *e)
 {
 	size_t image_size = vm->image->memory_size, views = vm->vcpus * (size_t)CM_TEXT_SIZE;
 	struct kvm_userspace_memory_region region[] = {
-		{ .guest_phys_addr = X86_GPA_SYSTEM, .memory_size = X86_SYSTEM_SIZE },
+		{ .guest_phys_addr = VM_GPA_SYSTEM, .memory_size = VM_SYSTEM_SIZE },
 		{ .guest_phys_addr = CM_IMAGE_BASE, .memory_size = image_size },
 		{ .guest_phys_addr = CM_TEXT_BASE, .memory_size = CM_TEXT_SIZE },
-		{ .guest_phys_addr = X86_GPA_VIEWS, .memory_size = views },
+		{ .guest_phys_addr = VM_GPA_VIEWS, .memory_size = views },
 	};
-	uint8_t *at = mmap(NULL, X86_SYSTEM_SIZE + image_size + CM_TEXT_SIZE + views,
+	uint8_t *at = mmap(NULL, VM_SYSTEM_SIZE + image_size + CM_TEXT_SIZE + views,
 			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return err_sys(e, errno, "mmap");
 	vm->system = at;
-	vm->host.image = at + X86_SYSTEM_SIZE;
+	vm->host.image = at + VM_SYSTEM_SIZE;
 	vm->host.image_size = image_size;
 	for (uint32_t i = 0; i < sizeof(region) / sizeof(region[0]); i++) {
 		region[i].slot = i;
@@ -130,7 +130,7 @@ static bool bare_memory(struct vm *vm, struct err *e)
 		if (!kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &region[i], e))
 			return false;
 	}
-	x86_load_image(vm);
+	vm_load_image(vm);
 	x86_build_tables(vm);
 	return true;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * boot.c - a VM's memory, tables and the first state of its vCPUs, which
+ * boot.c - a VM's tables and the first state of its vCPUs, which
  * start in long mode with nothing left to set up. Knows no quirks.
  *
  * Address map (guest-virtual -> guest-physical):
- *   system    X86_GPA_SYSTEM  = IDT, then per vCPU GDT and TSS; page tables unmapped
+ *   system    VM_GPA_SYSTEM  = IDT, then per vCPU GDT and TSS; page tables unmapped
  *   image     CM_IMAGE_BASE   = same, per segment read / write / execute
  *   text      CM_TEXT_BASE   -> VM_FREE: canonical; VM_STEPPED: the vCPU's view. Never writable
  *   alias     CM_ALIAS_BASE  -> canonical text. Never executable
@@ -14,7 +14,6 @@
 
 #include <string.h>
 
-#define PAGE	     4096u
 #define PTE_PRESENT  (1ull << 0)
 #define PTE_WRITE    (1ull << 1)
 #define PTE_USER     (1ull << 2)
@@ -27,8 +26,8 @@
 #define PTE_PAGE     (PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 
 #define SYSTEM_IDT    0u
-#define SYSTEM_CPU(i) (PAGE * (1u + (i))) /* GDT at +0, TSS at +0x400 */
-#define SYSTEM_TABLES (PAGE * (1u + CM_MAX_VCPUS))
+#define SYSTEM_CPU(i) (VM_PAGE * (1u + (i))) /* GDT at +0, TSS at +0x400 */
+#define SYSTEM_TABLES (VM_PAGE * (1u + CM_MAX_VCPUS))
 #define TSS_OFFSET    0x400u
 #define TSS_SIZE      0x68u
 #define GDT_SIZE      0x40u
@@ -39,65 +38,27 @@
 #define CR4_LONG     0x20ull	   /* PAE */
 #define EFER_LONG    0xd00ull	   /* NXE LMA LME */
 
-struct tables {
-	struct vm *vm;
-	uint32_t used; /* bytes of the system area handed out */
-};
-
-static uint64_t *table_at(struct vm *vm, uint64_t gpa)
-{
-	return (uint64_t *)(void *)(vm->system + (gpa - X86_GPA_SYSTEM));
-}
-
-static uint64_t table_new(struct tables *t)
-{
-	uint64_t gpa = X86_GPA_SYSTEM + t->used;
-
-	t->used += PAGE;
-	return gpa;
-}
-
-/* The entry's next-level table, made when missing. */
-static uint64_t *descend(struct tables *t, uint64_t *entry)
-{
-	if (!*entry)
-		*entry = table_new(t) | PTE_TABLE;
-	return table_at(t->vm, *entry & 0xffffffffff000ull);
-}
-
-static void map(struct tables *t, uint64_t root, uint64_t va, uint64_t gpa, uint64_t size,
-		uint64_t flags)
-{
-	for (uint64_t at = 0; at < size; at += PAGE) {
-		uint64_t *level = table_at(t->vm, root);
-
-		for (int shift = 39; shift > 12; shift -= 9)
-			level = descend(t, &level[((va + at) >> shift) & 511]);
-		level[((va + at) >> 12) & 511] = (gpa + at) | flags;
-	}
-}
-
-static uint64_t build_page_tables(struct tables *t, uint32_t id)
+static uint64_t build_page_tables(struct vm_tables *t, uint32_t id)
 {
 	const struct image *img = t->vm->image;
-	uint64_t root = table_new(t);
+	uint64_t root = vm_new_table(t);
 	uint64_t text =
-		t->vm->kind == VM_FREE ? CM_TEXT_BASE : X86_GPA_VIEWS + (uint64_t)id * CM_TEXT_SIZE;
+		t->vm->kind == VM_FREE ? CM_TEXT_BASE : VM_GPA_VIEWS + (uint64_t)id * CM_TEXT_SIZE;
 
-	map(t, root, X86_GPA_SYSTEM, X86_GPA_SYSTEM, SYSTEM_TABLES,
-	    (PTE_PAGE & ~PTE_USER) | PTE_WRITE | PTE_NX);
+	vm_map(t, root, VM_GPA_SYSTEM, VM_GPA_SYSTEM, SYSTEM_TABLES,
+	       (PTE_PAGE & ~PTE_USER) | PTE_WRITE | PTE_NX);
 	for (size_t i = 0; i < img->nsegments; i++) {
 		const struct image_segment *s = &img->segments[i];
-		uint64_t start = s->address & ~(uint64_t)(PAGE - 1);
+		uint64_t start = s->address & ~(uint64_t)(VM_PAGE - 1);
 
-		map(t, root, start, start, s->address + s->size - start,
-		    PTE_PAGE | (s->write ? PTE_WRITE : 0) | (s->execute ? 0 : PTE_NX));
+		vm_map(t, root, start, start, s->address + s->size - start,
+		       PTE_PAGE | (s->write ? PTE_WRITE : 0) | (s->execute ? 0 : PTE_NX));
 	}
-	map(t, root, CM_TEXT_BASE, text, CM_TEXT_SIZE, PTE_PAGE);
-	map(t, root, CM_ALIAS_BASE, CM_TEXT_BASE, CM_TEXT_SIZE, PTE_PAGE | PTE_WRITE | PTE_NX);
-	if (t->vm->kind == VM_FREE && !t->vm->x2apic)
-		map(t, root, XAPIC_BASE, XAPIC_BASE, PAGE,
-		    (PTE_PAGE & ~PTE_USER) | PTE_WRITE | PTE_NX | PTE_NOCACHE);
+	vm_map(t, root, CM_TEXT_BASE, text, CM_TEXT_SIZE, PTE_PAGE);
+	vm_map(t, root, CM_ALIAS_BASE, CM_TEXT_BASE, CM_TEXT_SIZE, PTE_PAGE | PTE_WRITE | PTE_NX);
+	if (t->vm->kind == VM_FREE && !t->vm->arch.x2apic)
+		vm_map(t, root, XAPIC_BASE, XAPIC_BASE, VM_PAGE,
+		       (PTE_PAGE & ~PTE_USER) | PTE_WRITE | PTE_NX | PTE_NOCACHE);
 	return root;
 }
 
@@ -119,18 +80,13 @@ static void build_idt(struct vm *vm)
 	}
 }
 
-static uint64_t stack_top(const struct vm *vm, uint32_t id, enum cm_stack which)
-{
-	return vm->image->abi.stacks +
-	       ((uint64_t)id * CM_STACKS + which + 1) * (uint64_t)CM_STACK_SIZE;
-}
-
 static void build_cpu(struct vm *vm, uint32_t id)
 {
 	uint8_t *page = vm->system + SYSTEM_CPU(id);
-	uint64_t tss = X86_GPA_SYSTEM + SYSTEM_CPU(id) + TSS_OFFSET;
-	uint64_t ist[] = { stack_top(vm, id, CM_STACK_NMI), stack_top(vm, id, CM_STACK_FAULT) };
-	uint64_t rsp0 = stack_top(vm, id, CM_STACK_TRAP);
+	uint64_t tss = VM_GPA_SYSTEM + SYSTEM_CPU(id) + TSS_OFFSET;
+	uint64_t ist[] = { vm_stack_top(vm, id, CM_STACK_NMI),
+			   vm_stack_top(vm, id, CM_STACK_FAULT) };
+	uint64_t rsp0 = vm_stack_top(vm, id, CM_STACK_TRAP);
 	uint64_t gdt[GDT_SIZE / 8] = {
 		[1] = 0x00af9b000000ffffull, /* 0x08 kernel code */
 		[2] = 0x00cf93000000ffffull, /* 0x10 kernel data */
@@ -148,40 +104,15 @@ static void build_cpu(struct vm *vm, uint32_t id)
 	memcpy(page + TSS_OFFSET + 0x66, &no_bitmap, sizeof(no_bitmap));
 }
 
-/* The mailbox members the guest finds itself by. */
-static void build_mailbox(struct vm *vm, uint32_t id)
-{
-	uint64_t at = vm->image->abi.cpu + (uint64_t)id * sizeof(struct cm_cpu);
-	struct cm_cpu cpu = {
-		.self = at,
-		.id = id,
-		.kernel_sp = stack_top(vm, id, CM_STACK_KERNEL),
-		.user_sp = stack_top(vm, id, CM_STACK_USER),
-		.nmi_sp = stack_top(vm, id, CM_STACK_NMI_BODY),
-	};
-
-	memcpy(vm->host.image + (at - CM_IMAGE_BASE), &cpu, sizeof(cpu));
-}
-
-void x86_load_image(struct vm *vm)
-{
-	const struct image *img = vm->image;
-
-	for (size_t i = 0; i < img->nsegments; i++) {
-		size_t at = img->segments[i].address - CM_IMAGE_BASE;
-
-		memcpy(vm->host.image + at, img->memory + at, img->segments[i].filled);
-	}
-}
-
 void x86_build_tables(struct vm *vm)
 {
-	struct tables t = { .vm = vm, .used = SYSTEM_TABLES };
+	struct vm_tables t = {
+		.vm = vm, .used = SYSTEM_TABLES, .table = PTE_TABLE, .top_shift = 39
+	};
 
 	build_idt(vm);
 	for (uint32_t i = 0; i < vm->vcpus; i++) {
 		build_cpu(vm, i);
-		build_mailbox(vm, i);
 		vm->vcpu[i].root = build_page_tables(&t, i);
 	}
 }
@@ -207,23 +138,23 @@ struct kvm_segment x86_null_segment(uint16_t selector)
 
 void x86_set_cpl(struct vcpu *v, uint32_t cpl)
 {
-	v->sregs->cs = segment(cpl ? 0x23 : 0x08, 0xb, true);
-	v->sregs->cs.dpl = (uint8_t)cpl;
-	v->sregs->ss = segment(cpl ? 0x1b : 0x10, 0x3, false);
-	v->sregs->ss.dpl = (uint8_t)cpl;
-	v->dirty |= KVM_SYNC_X86_SREGS;
+	v->arch.sregs->cs = segment(cpl ? 0x23 : 0x08, 0xb, true);
+	v->arch.sregs->cs.dpl = (uint8_t)cpl;
+	v->arch.sregs->ss = segment(cpl ? 0x1b : 0x10, 0x3, false);
+	v->arch.sregs->ss.dpl = (uint8_t)cpl;
+	v->arch.dirty |= KVM_SYNC_X86_SREGS;
 }
 
 /* (s) holds what KVM reset the vCPU to; what the guest relies on is set. */
 void x86_first_state(struct vcpu *v, struct x86_state *s)
 {
 	const struct vm *vm = v->vm;
-	uint64_t page = X86_GPA_SYSTEM + SYSTEM_CPU(v->id);
-	uint64_t mailbox = vm->image->abi.cpu + (uint64_t)v->id * sizeof(struct cm_cpu);
+	uint64_t page = VM_GPA_SYSTEM + SYSTEM_CPU(v->id);
+	uint64_t mailbox = vm_mailbox(vm, v->id);
 
 	memset(&s->regs, 0, sizeof(s->regs));
 	s->regs.rip = vm->image->abi.start;
-	s->regs.rsp = stack_top(vm, v->id, CM_STACK_KERNEL);
+	s->regs.rsp = vm_stack_top(vm, v->id, CM_STACK_KERNEL);
 	s->regs.rdi = mailbox;
 	s->regs.rflags = 2;
 	s->sregs.cr0 = CR0_LONG;
@@ -240,7 +171,7 @@ void x86_first_state(struct vcpu *v, struct x86_state *s)
 	s->sregs.gs.base = mailbox;
 	s->sregs.gdt = (struct kvm_dtable){ .base = page, .limit = GDT_SIZE - 1 };
 	s->sregs.idt =
-		(struct kvm_dtable){ .base = X86_GPA_SYSTEM + SYSTEM_IDT, .limit = 256 * 16 - 1 };
+		(struct kvm_dtable){ .base = VM_GPA_SYSTEM + SYSTEM_IDT, .limit = 256 * 16 - 1 };
 	s->sregs.tr = (struct kvm_segment){
 		.base = page + TSS_OFFSET,
 		.limit = TSS_SIZE - 1,
@@ -249,6 +180,6 @@ void x86_first_state(struct vcpu *v, struct x86_state *s)
 		.present = 1,
 	};
 	s->sregs.ldt = (struct kvm_segment){ .unusable = 1 };
-	if (vm->x2apic)
+	if (vm->arch.x2apic)
 		s->sregs.apic_base |= 1u << 10;
 }

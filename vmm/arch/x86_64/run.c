@@ -23,44 +23,33 @@ struct pushed {
 	uint64_t vector, error, ip, cs, flags, sp, ss;
 };
 
-bool x86_set_debug(struct vcpu *v, uint32_t control, struct err *e)
-{
-	struct kvm_guest_debug dbg = { .control = control };
-
-	if (v->debug == control)
-		return true;
-	if (!kvm_call(v->fd, KVM_SET_GUEST_DEBUG, &dbg, e))
-		return false;
-	v->debug = control;
-	return true;
-}
-
 static bool load_state(struct vcpu *v, struct err *e)
 {
-	uint32_t dirty = v->dirty;
+	uint32_t dirty = v->arch.dirty;
 
-	v->dirty = 0;
-	if (!v->own) {
+	v->arch.dirty = 0;
+	if (!v->arch.own) {
 		v->run->kvm_valid_regs = X86_DIRTY_ALL;
 		v->run->kvm_dirty_regs = dirty;
 		return true;
 	}
-	return (!(dirty & KVM_SYNC_X86_REGS) || kvm_call(v->fd, KVM_SET_REGS, v->regs, e)) &&
-	       (!(dirty & KVM_SYNC_X86_SREGS) || kvm_call(v->fd, KVM_SET_SREGS, v->sregs, e)) &&
+	return (!(dirty & KVM_SYNC_X86_REGS) || kvm_call(v->fd, KVM_SET_REGS, v->arch.regs, e)) &&
+	       (!(dirty & KVM_SYNC_X86_SREGS) ||
+		kvm_call(v->fd, KVM_SET_SREGS, v->arch.sregs, e)) &&
 	       (!(dirty & KVM_SYNC_X86_EVENTS) ||
-		kvm_call(v->fd, KVM_SET_VCPU_EVENTS, v->events, e));
+		kvm_call(v->fd, KVM_SET_VCPU_EVENTS, v->arch.events, e));
 }
 
 static bool store_state(struct vcpu *v, struct err *e)
 {
-	if (!v->own)
+	if (!v->arch.own)
 		return true;
-	return kvm_call(v->fd, KVM_GET_REGS, v->regs, e) &&
-	       kvm_call(v->fd, KVM_GET_SREGS, v->sregs, e) &&
-	       kvm_call(v->fd, KVM_GET_VCPU_EVENTS, v->events, e);
+	return kvm_call(v->fd, KVM_GET_REGS, v->arch.regs, e) &&
+	       kvm_call(v->fd, KVM_GET_SREGS, v->arch.sregs, e) &&
+	       kvm_call(v->fd, KVM_GET_VCPU_EVENTS, v->arch.events, e);
 }
 
-bool x86_enter(struct vcpu *v, bool *kicked, struct err *e)
+bool arch_enter(struct vcpu *v, bool *kicked, struct err *e)
 {
 	int errnum;
 
@@ -75,32 +64,8 @@ bool x86_enter(struct vcpu *v, bool *kicked, struct err *e)
 	} while (errnum == EINTR && !*kicked);
 	if (errnum && !*kicked)
 		return err_sys(e, errnum, "KVM_RUN (vCPU %u at %#llx)", v->id,
-			       (unsigned long long)v->regs->rip);
+			       (unsigned long long)v->arch.regs->rip);
 	return store_state(v, e);
-}
-
-/*
- * Port I/O and the like are finished by the next KVM_RUN only (Documentation/
- * virt/kvm/api.rst, "KVM_RUN"): let it finish without running on, so that the
- * state is that behind the instruction.
- */
-static bool settle(struct vcpu *v, struct err *e)
-{
-	bool kicked, pending = v->run->immediate_exit;
-	bool ok;
-
-	v->run->immediate_exit = 1;
-	ok = x86_enter(v, &kicked, e);
-	v->run->immediate_exit = pending;
-	return ok;
-}
-
-void *x86_host(struct vm *vm, uint64_t address, size_t size)
-{
-	if (address >= CM_IMAGE_BASE && address - CM_IMAGE_BASE <= vm->host.image_size &&
-	    size <= vm->host.image_size - (address - CM_IMAGE_BASE))
-		return vm->host.image + (address - CM_IMAGE_BASE);
-	return NULL;
 }
 
 /*
@@ -110,7 +75,7 @@ void *x86_host(struct vm *vm, uint64_t address, size_t size)
 static bool failed_on_int3(const struct vcpu *v)
 {
 	const struct vm *vm = v->vm;
-	uint64_t ip = v->regs->rip;
+	uint64_t ip = v->arch.regs->rip;
 	const uint8_t *text = vm->kind == VM_FREE ? vm->host.text : vm->host.view[v->id];
 
 	if (v->run->emulation_failure.ndata >= 3 &&
@@ -119,14 +84,14 @@ static bool failed_on_int3(const struct vcpu *v)
 		return v->run->emulation_failure.insn_bytes[0] == 0xcc;
 	if (ip >= CM_TEXT_BASE && ip < CM_TEXT_BASE + CM_TEXT_SIZE)
 		return text[ip - CM_TEXT_BASE] == 0xcc;
-	text = x86_host(v->vm, ip, 1);
+	text = vm_host(v->vm, ip, 1);
 	return text && *text == 0xcc;
 }
 
 /* The vector whose entry stub the vCPU stands in, or -1. */
 static int stub_of(const struct vcpu *v)
 {
-	uint64_t offset = v->regs->rip - v->vm->image->abi.vectors_stepped;
+	uint64_t offset = v->arch.regs->rip - v->vm->image->abi.vectors_stepped;
 
 	return v->vm->kind == VM_STEPPED && offset < STUBS_SIZE ? (int)(offset / CM_VECTOR_STRIDE) :
 								  -1;
@@ -150,17 +115,17 @@ static bool finish_delivery(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	for (int i = 0; !rang(v->run, CM_DELIVERY_PORT); i++) {
 		if (i > 4 || stub_of(v) < 0)
 			return err_set(e, ERR_HOST, "vCPU %u left the vector stubs at %#llx", v->id,
-				       (unsigned long long)v->regs->rip);
-		if (!x86_enter(v, &kicked, e))
+				       (unsigned long long)v->arch.regs->rip);
+		if (!arch_enter(v, &kicked, e))
 			return false;
 	}
-	if (!settle(v, e))
+	if (!vcpu_settle(v, e))
 		return false;
-	frame = x86_host(v->vm, v->regs->rsp, sizeof(*frame));
+	frame = vm_host(v->vm, v->arch.regs->rsp, sizeof(*frame));
 	if (!frame) {
 		/* The guest's stack pointer was wild; the push would have faulted. */
 		return err_set(e, ERR_HOST, "vCPU %u: delivery to a stack outside the image, %#llx",
-			       v->id, (unsigned long long)v->regs->rsp);
+			       v->id, (unsigned long long)v->arch.regs->rsp);
 	}
 	frame->flags &= ~(uint64_t)X86_STEP_FLAGS;
 	x->kind = EXIT_DELIVERED;
@@ -178,16 +143,16 @@ static bool inject_int3(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
 	bool kicked;
 
-	v->regs->rip++;
-	v->regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
-	memset(&v->events->exception, 0, sizeof(v->events->exception));
-	v->events->exception.injected = 1;
-	v->events->exception.nr = X86_VECTOR_BP;
-	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
+	v->arch.regs->rip++;
+	v->arch.regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
+	memset(&v->arch.events->exception, 0, sizeof(v->arch.events->exception));
+	v->arch.events->exception.injected = 1;
+	v->arch.events->exception.nr = X86_VECTOR_BP;
+	v->arch.dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
 	x->kind = EXIT_STEPPED;
 	if (v->vm->kind == VM_FREE)
 		return true; /* the caller enters again */
-	return x86_enter(v, &kicked, e) && finish_delivery(v, x, e);
+	return arch_enter(v, &kicked, e) && finish_delivery(v, x, e);
 }
 
 static bool internal_error(struct vcpu *v, struct vcpu_exit *x, struct err *e)
@@ -198,11 +163,11 @@ static bool internal_error(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		x->kind = EXIT_UNEMULATED;
 		snprintf(x->text, sizeof(x->text),
 			 "this host's KVM cannot emulate the instruction at %#llx (CPL%u)",
-			 (unsigned long long)v->regs->rip, vcpu_cpl(v));
+			 (unsigned long long)v->arch.regs->rip, vcpu_cpl(v));
 		return true;
 	}
 	return err_set(e, ERR_HOST, "KVM_EXIT_INTERNAL_ERROR, suberror %u, vCPU %u at %#llx",
-		       v->run->internal.suberror, v->id, (unsigned long long)v->regs->rip);
+		       v->run->internal.suberror, v->id, (unsigned long long)v->arch.regs->rip);
 }
 
 static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
@@ -213,10 +178,10 @@ static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		return finish_delivery(v, x, e);
 	if (!rang(run, CM_DOORBELL_PORT))
 		return err_set(e, ERR_HOST, "unexpected port I/O, port %#x, vCPU %u at %#llx",
-			       run->io.port, v->id, (unsigned long long)v->regs->rip);
+			       run->io.port, v->id, (unsigned long long)v->arch.regs->rip);
 	x->kind = EXIT_DOOR;
 	x->door = ((const uint8_t *)run)[run->io.data_offset];
-	return settle(v, e);
+	return vcpu_settle(v, e);
 }
 
 bool x86_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
@@ -242,7 +207,7 @@ bool x86_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	default:
 		return err_set(e, ERR_HOST, "%s, vCPU %u at %#llx",
 			       kvm_exit_name(v->run->exit_reason, name, sizeof(name)), v->id,
-			       (unsigned long long)v->regs->rip);
+			       (unsigned long long)v->arch.regs->rip);
 	}
 }
 
@@ -252,9 +217,9 @@ static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	bool kicked;
 
 	memset(x, 0, sizeof(*x));
-	if (!x86_enter(v, &kicked, e))
+	if (!arch_enter(v, &kicked, e))
 		return false;
-	v->regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
+	v->arch.regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
 	if (!kicked)
 		return x86_classify(v, x, e);
 	x->kind = EXIT_KICKED;
@@ -263,7 +228,7 @@ static bool enter(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 
 bool vcpu_run(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 {
-	if (!x86_set_debug(v, 0, e))
+	if (!vcpu_set_debug(v, 0, e))
 		return false;
 	do {
 		if (!enter(v, x, e))
@@ -288,9 +253,9 @@ static void before_user_step(struct vcpu *v, struct user_step *u)
 	uint64_t stack = v->vm->image->abi.stacks +
 			 ((uint64_t)v->id * CM_STACKS + CM_STACK_TRAP) * (uint64_t)CM_STACK_SIZE;
 
-	u->cs = v->sregs->cs;
-	u->ss = v->sregs->ss;
-	u->top = x86_host(v->vm, stack, CM_STACK_SIZE);
+	u->cs = v->arch.sregs->cs;
+	u->ss = v->arch.sregs->ss;
+	u->top = vm_host(v->vm, stack, CM_STACK_SIZE);
 	assert(u->top); /* the image loader has checked the stacks */
 	u->top += CM_STACK_SIZE;
 	memcpy(u->below, u->top - sizeof(u->below), sizeof(u->below));
@@ -302,12 +267,12 @@ static void undo_guest_db(struct vcpu *v, const struct user_step *u)
 
 	memcpy(&f, u->top - sizeof(f), sizeof(f));
 	memcpy(u->top - sizeof(u->below), u->below, sizeof(u->below));
-	v->regs->rip = f.ip;
-	v->regs->rsp = f.sp;
-	v->regs->rflags = f.flags & ~(uint64_t)X86_STEP_FLAGS;
-	v->sregs->cs = u->cs;
-	v->sregs->ss = u->ss;
-	v->dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	v->arch.regs->rip = f.ip;
+	v->arch.regs->rsp = f.sp;
+	v->arch.regs->rflags = f.flags & ~(uint64_t)X86_STEP_FLAGS;
+	v->arch.sregs->cs = u->cs;
+	v->arch.sregs->ss = u->ss;
+	v->arch.dirty |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
 
 /*
@@ -319,8 +284,8 @@ static void undo_guest_db(struct vcpu *v, const struct user_step *u)
 static bool do_iret(struct vcpu *v)
 {
 	static const uint8_t iretq[] = { 0x48, 0xcf };
-	const uint8_t *code = x86_host(v->vm, v->regs->rip, sizeof(iretq));
-	const uint64_t *frame = x86_host(v->vm, v->regs->rsp, 5 * sizeof(*frame));
+	const uint8_t *code = vm_host(v->vm, v->arch.regs->rip, sizeof(iretq));
+	const uint64_t *frame = vm_host(v->vm, v->arch.regs->rsp, 5 * sizeof(*frame));
 	bool user, kernel, same_stack;
 
 	if (!code || !frame || memcmp(code, iretq, sizeof(iretq)))
@@ -328,16 +293,16 @@ static bool do_iret(struct vcpu *v)
 	user = frame[1] == 0x23 && frame[4] == 0x1b;
 	kernel = frame[1] == 0x08 && frame[4] == 0x10;
 	/* A handler entered from CPL3 runs with a null SS (SDM vol 3, 6.14.4). */
-	same_stack = frame[1] == 0x08 && frame[4] == v->sregs->ss.selector;
+	same_stack = frame[1] == 0x08 && frame[4] == v->arch.sregs->ss.selector;
 	if (!user && !kernel && !same_stack)
 		return false;
-	v->regs->rip = frame[0];
-	v->regs->rflags = frame[2] & ~(uint64_t)X86_STEP_FLAGS;
-	v->regs->rsp = frame[3];
+	v->arch.regs->rip = frame[0];
+	v->arch.regs->rflags = frame[2] & ~(uint64_t)X86_STEP_FLAGS;
+	v->arch.regs->rsp = frame[3];
 	if (user || !same_stack)
 		x86_set_cpl(v, user ? 3 : 0);
-	v->events->nmi.masked = 0;
-	v->dirty |= X86_DIRTY_ALL;
+	v->arch.events->nmi.masked = 0;
+	v->arch.dirty |= X86_DIRTY_ALL;
 	return true;
 }
 
@@ -351,8 +316,8 @@ static struct x86_opcode opcode_at(const struct vcpu *v)
 {
 	struct x86_opcode op = { 0 };
 
-	for (uint64_t ip = v->regs->rip; ip < v->regs->rip + 4; ip++) {
-		const uint8_t *b = x86_host(v->vm, ip, 1);
+	for (uint64_t ip = v->arch.regs->rip; ip < v->arch.regs->rip + 4; ip++) {
+		const uint8_t *b = vm_host(v->vm, ip, 1);
 
 		if (!b)
 			break;
@@ -378,16 +343,16 @@ static bool step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 	bool undo = vcpu_cpl(v) == 3 && v->vm->quirks.step_cpl3_via_guest, kicked;
 	struct user_step before;
 
-	if (!x86_set_debug(v, STEPPING, e))
+	if (!vcpu_set_debug(v, STEPPING, e))
 		return false;
-	v->regs->rflags |= X86_TF;
-	v->dirty |= KVM_SYNC_X86_REGS;
+	v->arch.regs->rflags |= X86_TF;
+	v->arch.dirty |= KVM_SYNC_X86_REGS;
 	if (!undo)
 		return enter(v, x, e);
 	before_user_step(v, &before);
-	if (!x86_enter(v, &kicked, e))
+	if (!arch_enter(v, &kicked, e))
 		return false;
-	v->regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
+	v->arch.regs->rflags &= ~(uint64_t)X86_STEP_FLAGS;
 	if (!kicked && stub_of(v) != X86_VECTOR_DB)
 		return x86_classify(v, x, e);
 	if (!kicked)
@@ -403,7 +368,7 @@ static bool step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
  */
 static void hide_pushed_step(struct vcpu *v)
 {
-	uint64_t *flags = x86_host(v->vm, v->regs->rsp, sizeof(*flags));
+	uint64_t *flags = vm_host(v->vm, v->arch.regs->rsp, sizeof(*flags));
 
 	if (flags)
 		*flags &= ~(uint64_t)X86_TF;
@@ -418,20 +383,20 @@ static void hide_pushed_step(struct vcpu *v)
 static bool step_iteration(struct vcpu *v, const struct x86_opcode *op, struct vcpu_exit *x,
 			   struct err *e)
 {
-	uint64_t start = v->regs->rip, others = v->regs->rcx - 1;
+	uint64_t start = v->arch.regs->rip, others = v->arch.regs->rcx - 1;
 	bool compares = (op->byte & 0xf6) == 0xa6, ends;
 
-	v->regs->rcx = 1;
+	v->arch.regs->rcx = 1;
 	if (!step(v, x, e))
 		return false;
-	ends = !others || (compares && !(v->regs->rflags & X86_ZF) == (op->rep == 0xf3));
-	if (x->kind == EXIT_STEPPED && ends && !v->regs->rcx && v->regs->rip == start &&
+	ends = !others || (compares && !(v->arch.regs->rflags & X86_ZF) == (op->rep == 0xf3));
+	if (x->kind == EXIT_STEPPED && ends && !v->arch.regs->rcx && v->arch.regs->rip == start &&
 	    !step(v, x, e))
 		return false;
 	if (x->kind == EXIT_STEPPED && !ends)
-		v->regs->rip = start;
-	v->regs->rcx += others;
-	v->dirty |= KVM_SYNC_X86_REGS;
+		v->arch.regs->rip = start;
+	v->arch.regs->rcx += others;
+	v->arch.dirty |= KVM_SYNC_X86_REGS;
 	return true;
 }
 
@@ -446,7 +411,7 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		return true;
 	}
 	op = opcode_at(v);
-	if (q->rep_runs_whole && op.rep && is_string(op.byte) && v->regs->rcx)
+	if (q->rep_runs_whole && op.rep && is_string(op.byte) && v->arch.regs->rcx)
 		return step_iteration(v, &op, x, e);
 	if (!step(v, x, e))
 		return false;
@@ -458,26 +423,26 @@ bool vcpu_step(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, struct err *e)
 {
 	if (kind == EVENT_NMI) {
-		v->events->nmi.pending = 1;
-		v->events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+		v->arch.events->nmi.pending = 1;
+		v->arch.events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
 	} else {
-		v->events->interrupt.injected = 1;
-		v->events->interrupt.nr = CM_VECTOR_IPI;
-		v->events->interrupt.soft = 0;
+		v->arch.events->interrupt.injected = 1;
+		v->arch.events->interrupt.nr = CM_VECTOR_IPI;
+		v->arch.events->interrupt.soft = 0;
 	}
-	v->dirty |= KVM_SYNC_X86_EVENTS;
+	v->arch.dirty |= KVM_SYNC_X86_EVENTS;
 	if (!enter(v, x, e))
 		return false;
 	if (x->kind != EXIT_DELIVERED && x->kind != EXIT_SHUTDOWN && x->kind != EXIT_KICKED)
 		return err_set(e, ERR_HOST, "vCPU %u did not take the %s: it stands at %#llx",
 			       v->id, kind == EVENT_NMI ? "NMI" : "IPI",
-			       (unsigned long long)v->regs->rip);
+			       (unsigned long long)v->arch.regs->rip);
 	return true;
 }
 
 bool vcpu_can_take(const struct vcpu *v, enum event_kind kind)
 {
 	if (kind == EVENT_NMI)
-		return !v->events->nmi.masked;
-	return v->regs->rflags & X86_IF && !v->events->interrupt.shadow;
+		return !v->arch.events->nmi.masked;
+	return v->arch.regs->rflags & X86_IF && !v->arch.events->interrupt.shadow;
 }

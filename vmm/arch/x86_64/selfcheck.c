@@ -6,7 +6,6 @@
  */
 #include "x86.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,23 +13,11 @@
 /* An instruction: bare ones take under 1 ns, in QEMU's translator up to 60, emulated ones ~330. */
 #define EMULATED_NS 150.0
 
-/* KVM's module cannot change while it is open: found once a process. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool known;
-static struct quirks found;
-
-static uint64_t symbol(const struct vm *vm, const char *name)
-{
-	const struct image_symbol *s = image_symbol(vm->image, name);
-
-	return s ? s->address : 0;
-}
-
 static void at(struct vcpu *v, const struct vcpu_state *ready, uint64_t ip, uint32_t cpl)
 {
 	vcpu_load(v, ready);
-	v->regs->rip = ip;
-	v->regs->rflags = 2;
+	v->arch.regs->rip = ip;
+	v->arch.regs->rflags = 2;
 	x86_set_cpl(v, cpl);
 }
 
@@ -44,11 +31,11 @@ static bool raw_step(struct vcpu *v, struct err *e)
 {
 	bool kicked;
 
-	if (!x86_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
+	if (!vcpu_set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e))
 		return false;
-	v->regs->rflags |= X86_TF;
-	v->dirty |= KVM_SYNC_X86_REGS;
-	return x86_enter(v, &kicked, e);
+	v->arch.regs->rflags |= X86_TF;
+	v->arch.dirty |= KVM_SYNC_X86_REGS;
+	return arch_enter(v, &kicked, e);
 }
 
 static bool check_step_cpl0(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
@@ -59,7 +46,7 @@ static bool check_step_cpl0(struct vcpu *v, const struct vcpu_state *ready, stru
 	for (int i = 1; i <= 2; i++) {
 		if (!raw_step(v, e))
 			return false;
-		if (v->run->exit_reason != KVM_EXIT_DEBUG || v->regs->rip != ip + (uint64_t)i)
+		if (v->run->exit_reason != KVM_EXIT_DEBUG || v->arch.regs->rip != ip + (uint64_t)i)
 			return err_set(e, ERR_UNSUPPORTED,
 				       "this KVM does not single-step at CPL0: method 'stepped' "
 				       "cannot work here");
@@ -70,7 +57,7 @@ static bool check_step_cpl0(struct vcpu *v, const struct vcpu_state *ready, stru
 static bool check_int3_cpl0(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
 			    struct err *e)
 {
-	at(v, ready, symbol(v->vm, "cm_selfcheck_int3"), 0);
+	at(v, ready, vm_symbol(v->vm, "cm_selfcheck_int3"), 0);
 	if (!raw_step(v, e))
 		return false;
 	q->int3_cpl0_fails = v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR;
@@ -85,7 +72,7 @@ static bool check_step_cpl3(struct vcpu *v, const struct vcpu_state *ready, stru
 	at(v, ready, ip, 3);
 	if (!raw_step(v, e))
 		return false;
-	q->step_cpl3_via_guest = v->regs->rip != ip + 1;
+	q->step_cpl3_via_guest = v->arch.regs->rip != ip + 1;
 	return true;
 }
 
@@ -94,9 +81,9 @@ static void at_iret(struct vcpu *v, const struct vcpu_state *ready, uint64_t ip,
 {
 	uint64_t frame[] = { ip, cpl ? 0x23 : 0x08, 2, ready_sp(ready), cpl ? 0x1b : 0x10 };
 
-	at(v, ready, symbol(v->vm, "cm_selfcheck_iret"), 0);
-	v->regs->rsp -= sizeof(frame);
-	memcpy(x86_host(v->vm, v->regs->rsp, sizeof(frame)), frame, sizeof(frame));
+	at(v, ready, vm_symbol(v->vm, "cm_selfcheck_iret"), 0);
+	v->arch.regs->rsp -= sizeof(frame);
+	memcpy(vm_host(v->vm, v->arch.regs->rsp, sizeof(frame)), frame, sizeof(frame));
 }
 
 static bool check_iret(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
@@ -108,14 +95,14 @@ static bool check_iret(struct vcpu *v, const struct vcpu_state *ready, struct qu
 		at_iret(v, ready, ip, cpl);
 		if (!raw_step(v, e))
 			return false;
-		q->iret_runs_on |= v->regs->rip != ip || vcpu_cpl(v) != cpl;
+		q->iret_runs_on |= v->arch.regs->rip != ip || vcpu_cpl(v) != cpl;
 	}
 	return true;
 }
 
 static uint64_t *stack_top(struct vcpu *v)
 {
-	return x86_host(v->vm, v->regs->rsp, sizeof(uint64_t));
+	return vm_host(v->vm, v->arch.regs->rsp, sizeof(uint64_t));
 }
 
 static bool check_pushf(struct vcpu *v, const struct vcpu_state *ready, struct quirks *q,
@@ -124,7 +111,7 @@ static bool check_pushf(struct vcpu *v, const struct vcpu_state *ready, struct q
 	struct vcpu_exit x;
 
 	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
-		at(v, ready, symbol(v->vm, "cm_selfcheck_pushf"), cpl);
+		at(v, ready, vm_symbol(v->vm, "cm_selfcheck_pushf"), cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
 		q->pushf_shows_step |= (*stack_top(v) & X86_TF) != 0;
@@ -135,11 +122,11 @@ static bool check_pushf(struct vcpu *v, const struct vcpu_state *ready, struct q
 /* At a repetition of two bytes, which go to the stack. */
 static uint64_t at_rep(struct vcpu *v, const struct vcpu_state *ready, uint32_t cpl)
 {
-	uint64_t ip = symbol(v->vm, "cm_selfcheck_rep");
+	uint64_t ip = vm_symbol(v->vm, "cm_selfcheck_rep");
 
 	at(v, ready, ip, cpl);
-	v->regs->rcx = 2;
-	v->regs->rdi = v->regs->rsp - sizeof(uint64_t);
+	v->arch.regs->rcx = 2;
+	v->arch.regs->rdi = v->arch.regs->rsp - sizeof(uint64_t);
 	return ip;
 }
 
@@ -152,7 +139,7 @@ static bool check_rep(struct vcpu *v, const struct vcpu_state *ready, struct qui
 		at_rep(v, ready, cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
-		q->rep_runs_whole |= v->regs->rcx == 0;
+		q->rep_runs_whole |= v->arch.regs->rcx == 0;
 	}
 	return true;
 }
@@ -165,7 +152,7 @@ static bool check_run_to(struct vcpu *v, const struct vcpu_state *ready, struct 
 
 	at(v, ready, ip, 0);
 	q->no_run_to = !vcpu_run_to(v, &stop, 1, &x, NULL) || x.kind != EXIT_STEPPED ||
-		       v->regs->rip != stop;
+		       v->arch.regs->rip != stop;
 	return true;
 }
 
@@ -178,8 +165,8 @@ static double count_ns(struct vcpu *v, const struct vcpu_state *ready, uint64_t 
 		struct vcpu_exit x;
 		double start, ns;
 
-		at(v, ready, symbol(v->vm, "cm_selfcheck_count"), 0);
-		v->regs->rcx = iterations;
+		at(v, ready, vm_symbol(v->vm, "cm_selfcheck_count"), 0);
+		v->arch.regs->rcx = iterations;
 		start = clock_now();
 		if (!vcpu_run(v, &x, e))
 			return -1;
@@ -208,7 +195,7 @@ static bool confirm_stack_and_rep(struct vcpu *v, const struct vcpu_state *ready
 	struct vcpu_exit x;
 	uint64_t ip;
 
-	at(v, ready, symbol(v->vm, "cm_selfcheck_pushf"), cpl);
+	at(v, ready, vm_symbol(v->vm, "cm_selfcheck_pushf"), cpl);
 	if (!vcpu_step(v, &x, e))
 		return false;
 	if (x.kind != EXIT_STEPPED || *stack_top(v) & X86_TF)
@@ -217,8 +204,8 @@ static bool confirm_stack_and_rep(struct vcpu *v, const struct vcpu_state *ready
 	for (uint64_t left = 1; left <= 1; left--) {
 		if (!vcpu_step(v, &x, e))
 			return false;
-		if (x.kind != EXIT_STEPPED || v->regs->rcx != left ||
-		    v->regs->rip != (left ? ip : symbol(v->vm, "cm_selfcheck_count")))
+		if (x.kind != EXIT_STEPPED || v->arch.regs->rcx != left ||
+		    v->arch.regs->rip != (left ? ip : vm_symbol(v->vm, "cm_selfcheck_count")))
 			return err_set(e, ERR_UNSUPPORTED,
 				       "a step over REP STOSB at CPL%u is not exact", cpl);
 	}
@@ -229,7 +216,7 @@ static bool confirm_stack_and_rep(struct vcpu *v, const struct vcpu_state *ready
 static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 {
 	uint64_t ip = v->vm->image->abi.selfcheck;
-	uint64_t int3 = symbol(v->vm, "cm_selfcheck_int3");
+	uint64_t int3 = vm_symbol(v->vm, "cm_selfcheck_int3");
 
 	for (uint32_t cpl = 0; cpl <= 3; cpl += 3) {
 		struct vcpu_exit x;
@@ -237,13 +224,13 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 		at(v, ready, ip, cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
-		if (x.kind != EXIT_STEPPED || v->regs->rip != ip + 1 || vcpu_cpl(v) != cpl)
+		if (x.kind != EXIT_STEPPED || v->arch.regs->rip != ip + 1 || vcpu_cpl(v) != cpl)
 			return err_set(e, ERR_UNSUPPORTED, "a step at CPL%u is not exact here",
 				       cpl);
 		at_iret(v, ready, ip, cpl);
 		if (!vcpu_step(v, &x, e))
 			return false;
-		if (x.kind != EXIT_STEPPED || v->regs->rip != ip || vcpu_cpl(v) != cpl)
+		if (x.kind != EXIT_STEPPED || v->arch.regs->rip != ip || vcpu_cpl(v) != cpl)
 			return err_set(e, ERR_UNSUPPORTED, "a step over IRET to CPL%u is not exact",
 				       cpl);
 		at(v, ready, int3, cpl);
@@ -255,7 +242,7 @@ static bool confirm(struct vcpu *v, const struct vcpu_state *ready, struct err *
 				e, ERR_UNSUPPORTED,
 				"INT3 at CPL%u is not delivered exactly here (exit %d, vector "
 				"%u, at %#llx)",
-				cpl, x.kind, x.vector, v->regs->rip);
+				cpl, x.kind, x.vector, v->arch.regs->rip);
 		at(v, ready, ip, cpl);
 		if (!vcpu_deliver(v, EVENT_NMI, &x, e))
 			return false;
@@ -281,103 +268,47 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 	       check_run_to(v, ready, q) && check_emulated(v, ready, q, e) && confirm(v, ready, e);
 }
 
-/* Let (check) use vCPU 0 and the guest's memory, and put both back as they were. */
-static bool borrow(struct vm *vm,
-		   bool (*check)(struct vcpu *, const struct vcpu_state *, struct err *),
-		   struct err *e)
-{
-	struct vcpu *v = &vm->vcpu[0];
-	struct vcpu_state ready;
-	uint8_t *memory = malloc(vm->host.image_size);
-	bool ok;
-
-	if (!memory)
-		return err_set(e, ERR_HOST, "out of memory");
-	memcpy(memory, vm->host.image, vm->host.image_size);
-	vcpu_save(v, &ready);
-	ok = check(v, &ready, e);
-	vcpu_load(v, &ready);
-	memcpy(vm->host.image, memory, vm->host.image_size);
-	free(memory);
-	return ok;
-}
-
 bool x86_confirm(struct vm *vm, struct err *e)
 {
-	return borrow(vm, confirm, e);
+	return vm_borrow(vm, confirm, e);
 }
 
-static bool find_once(struct vm *vm, struct err *e)
+bool arch_selfcheck(struct vm *vm, struct err *e)
 {
 	static const char *const needed[] = { "cm_selfcheck_int3", "cm_selfcheck_iret",
 					      "cm_selfcheck_pushf", "cm_selfcheck_rep",
 					      "cm_selfcheck_count" };
 
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (!symbol(vm, needed[i]))
-			return err_set(e, ERR_INPUT, "%s: the symbol %s is missing",
-				       vm->image->path, needed[i]);
-	if (!borrow(vm, find, e))
-		return false;
-	if (vm->kind == VM_STEPPED) {
-		found = vm->quirks;
-		known = true;
-	}
-	return true;
+	return vm_has_symbols(vm, needed, sizeof(needed) / sizeof(needed[0]), e) &&
+	       vm_borrow(vm, find, e);
 }
-
-bool x86_selfcheck(struct vm *vm, struct err *e)
-{
-	bool no_sync_regs = vm->quirks.no_sync_regs;
-	bool ok = true;
-
-	pthread_mutex_lock(&lock);
-	if (known) {
-		vm->quirks = found;
-		vm->quirks.no_sync_regs = no_sync_regs;
-	} else {
-		ok = find_once(vm, e);
-	}
-	pthread_mutex_unlock(&lock);
-	return ok;
-}
-
-#define IN_FORCE(member)                                \
-	static bool member##_on(const struct quirks *q) \
-	{                                               \
-		return q->member;                       \
-	}
-IN_FORCE(no_sync_regs)
-IN_FORCE(cpl0_emulated)
-IN_FORCE(int3_cpl0_fails)
-IN_FORCE(step_cpl3_via_guest)
-IN_FORCE(iret_runs_on)
-IN_FORCE(pushf_shows_step)
-IN_FORCE(rep_runs_whole)
-IN_FORCE(no_run_to)
 
 const struct quirk_info *arch_quirks(void)
 {
 	static const struct quirk_info table[] = {
-		{ "no-sync-regs", no_sync_regs_on, "KVM_CHECK_EXTENSION(KVM_CAP_SYNC_REGS)",
+		{ "no-sync-regs", offsetof(struct quirks, no_sync_regs),
+		  "KVM_CHECK_EXTENSION(KVM_CAP_SYNC_REGS)",
 		  "registers are moved by separate ioctls" },
-		{ "cpl0-emulated", cpl0_emulated_on,
+		{ "cpl0-emulated", offsetof(struct quirks, cpl0_emulated),
 		  "400 turns of a two-instruction loop at CPL0, timed",
 		  "none: CPL0 runs on KVM's decoder, CPL3 on the processor's; NMIs reach a free-running "
 		  "CPL0 late. Use CPL3 executors to ask about silicon" },
-		{ "int3-cpl0-injected", int3_cpl0_fails_on, "one step over INT3 at CPL0",
+		{ "int3-cpl0-injected", offsetof(struct quirks, int3_cpl0_fails),
+		  "one step over INT3 at CPL0",
 		  "the #BP is injected with the address behind INT3 pushed" },
-		{ "step-cpl3-via-guest-db", step_cpl3_via_guest_on, "one step over NOP at CPL3",
-		  "the delivery of the guest's own #DB is undone" },
-		{ "iret-emulated", iret_runs_on_on, "one step over IRET to CPL0, one to CPL3",
+		{ "step-cpl3-via-guest-db", offsetof(struct quirks, step_cpl3_via_guest),
+		  "one step over NOP at CPL3", "the delivery of the guest's own #DB is undone" },
+		{ "iret-emulated", offsetof(struct quirks, iret_runs_on),
+		  "one step over IRET to CPL0, one to CPL3",
 		  "the frame is popped and NMIs are unmasked by crossmod" },
-		{ "pushf-shows-step", pushf_shows_step_on,
+		{ "pushf-shows-step", offsetof(struct quirks, pushf_shows_step),
 		  "one step over PUSHF at CPL0, one at CPL3",
 		  "the trap flag is cleared in the pushed word" },
-		{ "rep-runs-whole", rep_runs_whole_on,
+		{ "rep-runs-whole", offsetof(struct quirks, rep_runs_whole),
 		  "one step over REP STOSB with a count of 2 at CPL0, one at CPL3",
 		  "the count is 1 for the time of the step" },
-		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at CPL0",
+		{ "no-run-to", offsetof(struct quirks, no_run_to),
+		  "one run over NOP to a planted breakpoint at CPL0",
 		  "explore steps through every instruction, and is several times slower" },
 		{ 0 },
 	};

@@ -43,9 +43,9 @@ void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
 	struct x86_state *x = (struct x86_state *)(void *)s->bytes;
 
 	memset(x, 0, sizeof(*x));
-	x->regs = *v->regs;
-	x->sregs = *v->sregs;
-	x->events = *v->events;
+	x->regs = *v->arch.regs;
+	x->sregs = *v->arch.sregs;
+	x->events = *v->arch.events;
 	normalise(&x->events);
 	normalise_segments(&x->sregs);
 	s->size = sizeof(*x);
@@ -56,10 +56,10 @@ void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 	const struct x86_state *x = (const struct x86_state *)(const void *)s->bytes;
 
 	assert(s->size == sizeof(*x));
-	*v->regs = x->regs;
-	*v->sregs = x->sregs;
-	*v->events = x->events;
-	v->dirty = X86_DIRTY_ALL;
+	*v->arch.regs = x->regs;
+	*v->arch.sregs = x->sregs;
+	*v->arch.events = x->events;
+	v->arch.dirty = X86_DIRTY_ALL;
 }
 
 void vcpu_kick(struct vcpu *v, bool on)
@@ -69,23 +69,23 @@ void vcpu_kick(struct vcpu *v, bool on)
 
 uint64_t vcpu_pc(const struct vcpu *v)
 {
-	return v->regs->rip;
+	return v->arch.regs->rip;
 }
 
 void vcpu_set_pc(struct vcpu *v, uint64_t pc)
 {
-	v->regs->rip = pc;
-	v->dirty |= KVM_SYNC_X86_REGS;
+	v->arch.regs->rip = pc;
+	v->arch.dirty |= KVM_SYNC_X86_REGS;
 }
 
 uint64_t vcpu_sp(const struct vcpu *v)
 {
-	return v->regs->rsp;
+	return v->arch.regs->rsp;
 }
 
 uint32_t vcpu_cpl(const struct vcpu *v)
 {
-	return v->sregs->cs.selector & 3;
+	return v->arch.sregs->cs.selector & 3;
 }
 
 enum cm_isa vcpu_isa(const struct vcpu *v)
@@ -102,7 +102,7 @@ uint32_t arch_return_frame(void)
 
 uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
 {
-	const struct kvm_regs *r = v->regs;
+	const struct kvm_regs *r = v->arch.regs;
 	const __u64 value[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
 				r->r8,	r->r9,	r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
 
@@ -112,17 +112,17 @@ uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
 
 uint64_t vcpu_segment_base(const struct vcpu *v)
 {
-	return v->sregs->gs.base;
+	return v->arch.sregs->gs.base;
 }
 
 uint64_t vcpu_counter(const struct vcpu *v)
 {
-	return v->regs->rcx;
+	return v->arch.regs->rcx;
 }
 
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)
 {
-	const struct kvm_regs *r = v->regs;
+	const struct kvm_regs *r = v->arch.regs;
 
 	snprintf(buf, size,
 		 "rax=%#llx rdx=%#llx rcx=%#llx rsi=%#llx rdi=%#llx rsp=%#llx rip=%#llx "

@@ -29,7 +29,7 @@ static bool stands_at_stop(const struct vcpu *v, const uint64_t *stop, uint32_t 
 				      run->debug.arch.exception == X86_VECTOR_BP;
 
 	for (uint32_t i = 0; i < n && exited; i++)
-		if (v->regs->rip == stop[i])
+		if (v->arch.regs->rip == stop[i])
 			return true;
 	return false;
 }
@@ -44,15 +44,15 @@ bool vcpu_run_to(struct vcpu *v, const uint64_t *stop, uint32_t n, struct vcpu_e
 
 	assert(n && n <= VCPU_STOPS_MAX);
 	memset(x, 0, sizeof(*x));
-	if (!x86_set_debug(v, debug, e))
+	if (!vcpu_set_debug(v, debug, e))
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
-		at[i] = x86_host(v->vm, stop[i], 1);
-		assert(at[i] && stop[i] != v->regs->rip);
+		at[i] = vm_host(v->vm, stop[i], 1);
+		assert(at[i] && stop[i] != v->arch.regs->rip);
 		kept[i] = *at[i];
 		*at[i] = INT3;
 	}
-	ok = x86_enter(v, &kicked, e);
+	ok = arch_enter(v, &kicked, e);
 	for (uint32_t i = n; i--;)
 		*at[i] = kept[i];
 	if (!ok)
