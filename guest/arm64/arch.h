@@ -3,7 +3,7 @@
  * arm64/arch.h - the trap frame and the instructions C has no word for, for
  * A64 at EL1, where the kernel and the patcher run, and at EL0.
  *
- * There is no LDXR/STXR here: guest/abi.h, struct cm_atomic.
+ * There is no LDXR/STXR here: exclusive.c.
  */
 #ifndef CM_ARM64_ARCH_H
 #define CM_ARM64_ARCH_H
@@ -165,16 +165,8 @@ static inline void cm_store64(uint64_t address, uint64_t value)
 	__asm__ volatile("str %1, [%0]" ::"r"(address), "r"(value) : "memory");
 }
 
-static inline uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint32_t operand,
-				 uint32_t compare)
-{
-	struct cm_atomic a = {
-		.address = (uint64_t)variable, .op = op, .operand = operand, .compare = compare
-	};
-
-	__asm__ volatile("str %w1, [%0]" ::"r"((uint64_t)CM_DOORBELL_ATOMIC), "r"(&a) : "memory");
-	return a.before;
-}
+/* exclusive.c: carry out a struct cm_atomic; the variable's value before. */
+uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint32_t operand, uint32_t compare);
 
 static inline uint32_t cm_cmpxchg32(uint32_t *variable, uint32_t from, uint32_t to)
 {

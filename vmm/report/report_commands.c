@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "image/isa.h"
 #include "model/site.h"
 #include "report/report_json.h"
 
@@ -62,7 +63,7 @@ char *report_probe(const struct probe *p)
 		h->cpu, "microcode", h->microcode, "kernel", h->kernel, "kvm", h->kvm_module,
 		"emulated", h->emulated, "cores", (int)h->cores, "version", h->version, "commit",
 		h->commit, "stepped", method_json(&p->stepped), "free", method_json(&p->free),
-		"ipis_by", p->x2apic ? "x2apic" : "xapic", "capabilities", capabilities, "quirks",
+		"ipis_by", isa_irqchip_name(p->irqchip), "capabilities", capabilities, "quirks",
 		quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* report_free.c - what a free run timed: the calls of patch(), and its injector. */
+/* report_free.c - what a free run timed: the calls of patch(), its injector; and what an event was. */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/histogram.h"
+#include "image/isa.h"
 #include "report/report_internal.h"
 
 /* Each value times (scale). */
@@ -41,4 +43,20 @@ void report_put_free(json_t *o, const struct observation *seen)
 		   i->own_processor ? json_null() : json_integer(i->shared_with));
 	report_put(injector, "lateness_seconds", distribution(&i->lateness_ns, 1e-9));
 	report_put(o, "injector", injector);
+}
+
+void report_put_events(json_t *o, enum cm_irqchip irqchip)
+{
+	char nmi[200] = "FIQ by the vCPU's FIQ line, taken with IRQs masked";
+	char ipi[200] = "IRQ by the vCPU's IRQ line";
+
+	if (irqchip != CM_IRQCHIP_NONE) {
+		snprintf(nmi, sizeof(nmi),
+			 "FIQ of group 0 by KVM's %s, taken with IRQs masked; those sent from "
+			 "outside by an edge-triggered SPI, one of them waiting at most",
+			 isa_irqchip_name(irqchip));
+		snprintf(ipi, sizeof(ipi), "IRQ of group 1 by KVM's %s", isa_irqchip_name(irqchip));
+	}
+	json_object_set_new(o, "nmi_is", json_string(nmi));
+	json_object_set_new(o, "ipi_is", json_string(ipi));
 }

@@ -133,15 +133,6 @@ static void put_level(json_t *role, const struct scenario *s, uint32_t cpl)
 		report_put(role, "cpl", json_integer(cpl));
 }
 
-/* What an NMI and an IPI of this result really were. */
-static void put_events(json_t *o, const struct scenario *s)
-{
-	if (!isa_is_arm(s->isa))
-		return;
-	report_put(o, "nmi_is", json_string("FIQ by the vCPU's FIQ line, taken with IRQs masked"));
-	report_put(o, "ipi_is", json_string("IRQ by the vCPU's IRQ line"));
-}
-
 static void put_roles(json_t *o, const struct scenario *s)
 {
 	json_t *sites = json_array(), *patcher = json_object(), *executors = json_object();
@@ -164,7 +155,6 @@ static void put_roles(json_t *o, const struct scenario *s)
 	report_put(o, "nmi_runs_site", json_boolean(s->nmi_runs_site));
 	report_put(o, "nmi_latch", json_boolean(s->nmi_latch));
 	report_put(o, "ipi_runs_site", json_boolean(s->ipi_runs_site));
-	put_events(o, s);
 }
 
 static void put_stepped_limits(json_t *o, const struct scenario *s)
@@ -372,6 +362,8 @@ json_t *report_object(const struct result *r)
 	put_outcome(o, r);
 	report_put_guest(o, r->image);
 	put_roles(o, s);
+	if (isa_is_arm(s->isa))
+		report_put_events(o, r->observation.irqchip);
 	if (stepped(r))
 		put_stepped_limits(o, s);
 	else

@@ -29,6 +29,12 @@ void report_put_guest(json_t *o, const struct image *img);
 /* "patches" and "injector" of a free run into (o). */
 void report_put_free(json_t *o, const struct observation *seen);
 
+/*
+ * What an NMI and an IPI of Arm really were, into (o): lines of the vCPU that
+ * the host drives, or what (irqchip) makes of it.
+ */
+void report_put_events(json_t *o, enum cm_irqchip irqchip);
+
 /* (x), or null where it is no finite number. The caller's. */
 json_t *report_number(double x);
 

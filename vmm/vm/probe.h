@@ -19,7 +19,7 @@ struct probe {
 	size_t ncapabilities;
 	struct probe_method stepped;
 	struct probe_method free;
-	bool x2apic;
+	enum cm_irqchip irqchip; /* of free runs; CM_IRQCHIP_NONE where there are none */
 };
 
 #endif

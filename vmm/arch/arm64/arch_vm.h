@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "guest/abi.h"
+
 /* The registers that change in a run, in the order of struct arm_registers. */
 enum arm_register {
 	ARM_X0,
@@ -45,6 +47,8 @@ struct arm_places {
 struct arch_vm {
 	struct arm_places places;
 	uint32_t breakpoints; /* registers for them that KVM gives away; 0: plant them */
+	enum cm_irqchip irqchip;
+	int gic; /* the device, where there is an irqchip */
 };
 
 #endif
