@@ -15,7 +15,7 @@ const struct arch_capability arch_capability_table[] = {
 	KVM_CAPABILITY(KVM_CAP_ONE_REG, true, "registers"),
 	KVM_CAPABILITY(KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping"),
 	KVM_CAPABILITY(KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog"),
-	KVM_CAPABILITY(KVM_CAP_ARM_EL1_32BIT, false, "an AArch32 kernel: not built yet"),
+	KVM_CAPABILITY(KVM_CAP_ARM_EL1_32BIT, false, "an AArch32 kernel at EL1"),
 	KVM_CAPABILITY(KVM_CAP_ARM_USER_IRQ, false, "nothing: FIQ and IRQ are lines"),
 	KVM_CAPABILITY(KVM_CAP_GUEST_DEBUG_HW_BPS, false, "running to stops"),
 	KVM_CAPABILITY(KVM_CAP_NR_VCPUS, false, "recommended vCPUs"),
@@ -25,7 +25,7 @@ const struct arch_capability arch_capability_table[] = {
 
 bool arch_runs(uint32_t isa)
 {
-	return isa == CM_ISA_A64;
+	return isa == CM_ISA_A64 || isa == CM_ISA_T32;
 }
 
 bool arch_prepare_vm(struct vm *vm, struct err *e)
@@ -36,6 +36,10 @@ bool arch_prepare_vm(struct vm *vm, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED,
 			       "method 'free' is not built for arm64 yet: it needs an interrupt "
 			       "controller in the kernel");
+	if (aarch32_kernel(vm) && kvm_capability(vm->kvm, KVM_CAP_ARM_EL1_32BIT) <= 0)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "an AArch32 kernel: this core has no AArch32 at EL1 "
+			       "(KVM_CAP_ARM_EL1_32BIT)");
 	if (!arm_find_places(vm, e))
 		return false;
 	hardware = kvm_capability(vm->kvm, KVM_CAP_GUEST_DEBUG_HW_BPS);
@@ -56,8 +60,11 @@ bool arch_prepare_vcpu(struct vcpu *v, struct err *e)
 	v->arch.registers = calloc(1, sizeof(*v->arch.registers));
 	if (!v->arch.registers)
 		return err_set(e, ERR_HOST, "out of memory");
-	return kvm_call(v->vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e) &&
-	       kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) && arm_first_state(v, e);
+	if (!kvm_call(v->vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e))
+		return false;
+	if (aarch32_kernel(v->vm))
+		init.features[0] |= 1u << KVM_ARM_VCPU_EL1_32BIT;
+	return kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) && arm_first_state(v, e);
 }
 
 void arch_free_vcpu(struct vcpu *v)
@@ -84,6 +91,11 @@ double vm_tick_rate(struct vm *vm)
 const char *arch_name(void)
 {
 	return "arm64";
+}
+
+const char *arch_other_guest(void)
+{
+	return "arm";
 }
 
 /*

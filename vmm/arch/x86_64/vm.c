@@ -169,6 +169,11 @@ const char *arch_name(void)
 	return "x86_64";
 }
 
+const char *arch_other_guest(void)
+{
+	return NULL;
+}
+
 bool vm_x2apic(const struct vm *vm)
 {
 	return vm->arch.x2apic;
