@@ -217,11 +217,12 @@ static void put_level(json_t *role, const struct scenario *s, uint32_t cpl)
 		put(role, "cpl", json_integer(cpl));
 }
 
-/* What an NMI and an IPI of this result really were. */
+/* What took the exceptions of this result, and what an NMI and an IPI really were. */
 static void put_events(json_t *o, const struct scenario *s)
 {
 	if (!isa_is_arm(s->isa))
 		return;
+	put(o, "kernel", json_string(kernel_name(s->image ? kernel_of(s->image) : s->kernel)));
 	put(o, "nmi_is", json_string("FIQ by the vCPU's FIQ line, taken with IRQs masked"));
 	put(o, "ipi_is", json_string("IRQ by the vCPU's IRQ line"));
 }

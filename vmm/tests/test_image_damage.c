@@ -90,7 +90,7 @@ static const struct damage damages[] = {
 	  "cm_abi.isa: 2, but the ELF header's machine runs ISA 1" },
 	{ AT(ehdr.e_machine), EM_AARCH64,
 	  "cm_abi.isa: 1, but the ELF header's machine runs ISA 2" },
-	{ AT(ehdr.e_machine), EM_ARM, "cm_abi.isa: 1" },
+	{ AT(ehdr.e_machine), EM_ARM, "a 64-bit file; a guest image is ELFCLASS64, and one of EM_ARM" },
 	{ AT(rodata.abi.control_size), 8, "cm_abi.control_size: 8, must be 512" },
 	{ AT(rodata.abi.cpu_size), 8, "cm_abi.cpu_size" },
 	{ AT(rodata.abi.counts_size), 8, "cm_abi.counts_size" },
