@@ -49,6 +49,28 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 #define CM_DOORBELL_ADDRESS 0x0f000000u
 #define CM_DOORBELL_ATOMIC  (CM_DOORBELL_ADDRESS + 8u)
 
+/*
+ * The GIC of free runs on Arm: where a GICv2 is found, and the INTIDs of the
+ * SGIs that one vCPU sends to another and of the SPIs, one a vCPU, that the host
+ * raises. IPIs are of group 1 and come as IRQs; NMIs are of group 0 and come as
+ * FIQs, which is what an NMI is there.
+ */
+#define CM_GICD_ADDRESS 0x08000000u
+#define CM_GICC_ADDRESS 0x08010000u
+#define CM_SGI_IPI	0u
+#define CM_SGI_NMI	1u
+#define CM_SPI_NMI	32u
+#define CM_SPI_IPI	(CM_SPI_NMI + CM_MAX_VCPUS)
+
+/* What carries interrupts in a free run. */
+enum cm_irqchip {
+	CM_IRQCHIP_NONE = 0, /* not a free run */
+	CM_IRQCHIP_XAPIC = 1,
+	CM_IRQCHIP_X2APIC = 2,
+	CM_IRQCHIP_GICV2 = 3,
+	CM_IRQCHIP_GICV3 = 4,
+};
+
 /* Rung by the stepped entry stubs: an event has been delivered. The value says nothing. */
 #define CM_DELIVERY_PORT 0xc4u
 
@@ -66,7 +88,7 @@ enum cm_door {
  * A read-modify-write that the host does for the guest, all at once. Arm: an
  * LDXR/STXR pair never succeeds when it is stepped, as every exception entry
  * and return clears the monitor (DDI 0487, B2.9.1), and not every core has the
- * single instructions of FEAT_LSE.
+ * single instructions of FEAT_LSE. Free runs use the pair.
  */
 enum cm_atomic_op { CM_ATOMIC_CMPXCHG, CM_ATOMIC_AND, CM_ATOMIC_OR, CM_ATOMIC_ADD };
 
@@ -152,8 +174,8 @@ struct cm_control {
 	uint32_t pause;		/* loops the patcher idles between two pokes */
 	uint32_t nmi_runs_site; /* the NMI body executes the sites once */
 	uint32_t ipi_runs_site; /* so does the IPI epilogue, before its IRET */
-	uint32_t free_running;	/* IPIs by the local APIC, not by the doorbell */
-	uint32_t x2apic;
+	uint32_t free_running;	/* IPIs by the interrupt controller, not by the doorbell */
+	uint32_t irqchip;	/* enum cm_irqchip */
 	uint32_t stop;
 	uint32_t nmi_latch;	 /* NMIs nest as in Linux: latched while one runs */
 	uint32_t executor_pause; /* loops a CM_ROLE_PAUSING_EXECUTOR idles between two rounds */
@@ -344,10 +366,14 @@ struct cm_abi {
 	uint32_t site_record_size;
 	uint32_t patches_size;
 	uint32_t pad;
-	CM_ABI_ADDRESS start;	/* entry of every vCPU, its mailbox in the first argument */
-	CM_ABI_ADDRESS vectors; /* x86: 256 entry stubs, CM_VECTOR_STRIDE apart; Arm: VBAR_EL1 */
-	CM_ABI_ADDRESS
-		vectors_stepped; /* the same, ringing CM_DELIVERY_PORT with the vector pushed */
+	CM_ABI_ADDRESS start; /* entry of every vCPU, its mailbox in the first argument */
+	/*
+	 * x86: 256 entry stubs, CM_VECTOR_STRIDE apart; Arm: VBAR_EL1. Those for a
+	 * schedule ring CM_DELIVERY_PORT with the vector pushed, those of an Arm
+	 * free run acknowledge interrupts and end them.
+	 */
+	CM_ABI_ADDRESS vectors;
+	CM_ABI_ADDRESS vectors_stepped;
 	CM_ABI_ADDRESS control;
 	CM_ABI_ADDRESS cpu;	/* struct cm_cpu [CM_MAX_VCPUS] */
 	CM_ABI_ADDRESS counts;	/* struct cm_counts [CM_MAX_VCPUS] */

@@ -77,19 +77,18 @@ void cm_executor_loop(struct cm_cpu *cpu, struct cm_control *control, struct cm_
 	}
 }
 
-void cm_pausing_executor(struct cm_cpu *cpu)
+void cm_pausing_executor(struct cm_cpu *cpu, struct cm_control *control, struct cm_counts *counts)
 {
 	uint32_t last[CM_MAX_SITES] = { 0 };
 
 	for (uint32_t n = 0; !cpu->calls || n < cpu->calls; n++) {
-		for (uint32_t i = 0; i < cm_control.executor_pause; i++) {
-			if (CM_READ(cm_control.stop))
+		for (uint32_t i = 0; i < control->executor_pause; i++) {
+			if (CM_READ(control->stop))
 				return;
 			cm_pause();
 		}
-		for (uint32_t i = 0; i < cm_control.sites; i++)
-			last[i] =
-				execute(cpu, &cm_control.site[i], i, &cm_counts[cpu->id], last[i]);
+		for (uint32_t i = 0; i < control->sites; i++)
+			last[i] = execute(cpu, &control->site[i], i, counts, last[i]);
 	}
 }
 

@@ -24,7 +24,7 @@ void cm_play(struct cm_cpu *cpu);
 /* executor.c: (cpu), (control) and (counts) by pointer, so that it runs in a host thread too. */
 void cm_executor_loop(struct cm_cpu *cpu, struct cm_control *control, struct cm_counts *counts);
 /* The same for who has other things to do: its own pauses, under no schedule. */
-void cm_pausing_executor(struct cm_cpu *cpu);
+void cm_pausing_executor(struct cm_cpu *cpu, struct cm_control *control, struct cm_counts *counts);
 void cm_execute_once(struct cm_cpu *cpu);
 void cm_record(struct cm_counts *counts, const struct cm_event *event);
 

@@ -85,7 +85,7 @@ static __attribute__((noinline)) void play_free(struct cm_cpu *cpu)
 	if (cpu->role == CM_ROLE_TIMED_PATCHER)
 		patcher(cpu, true);
 	else if (cpu->role == CM_ROLE_PAUSING_EXECUTOR)
-		cm_pausing_executor(cpu);
+		cm_pausing_executor(cpu, &cm_control, &cm_counts[cpu->id]);
 	else if (cpu->role >= CM_ROLE_SURVEY_WRITER && cm_survey_play)
 		cm_survey_play(cpu);
 }

@@ -8,12 +8,14 @@ set -eu
 # clang, lld and llvm build and inspect the guests; gcc and the libraries build the host program;
 # the rest is for the tests and for `make lint`. libclang-rt is what -fsanitize=fuzzer links.
 # chromium is for scripts/check-html.sh alone, which passes without it; it is the big one, some
-# 400 MB with what it needs. qemu is for the emulated hosts, gcc-aarch64-linux-gnu for the program
-# that runs on two of them, gnuplot for the figures of `sweep` and `survey`, which do without it.
+# 400 MB with what it needs. qemu is for the emulated hosts, gnuplot for the figures of `sweep` and
+# `survey`, which do without it.
 packages="gcc libc6-dev make pkg-config clang lld llvm libelf-dev libjansson-dev libcapstone-dev
 	libxxhash-dev libcriterion-dev spin clang-format clang-tidy cppcheck shellcheck
 	libclang-rt-14-dev chromium git ca-certificates qemu-system-x86 qemu-system-arm cpio
-	xz-utils gnuplot-nox gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+	xz-utils gnuplot-nox"
+# For the program that runs on the emulated arm64 hosts, where it is not the native one.
+[ "$(uname -m)" = aarch64 ] || packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 say_kvm() {
 	if [ ! -e /dev/kvm ]; then

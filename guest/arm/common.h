@@ -65,8 +65,8 @@ static inline uint64_t cm_entry(const struct cm_site *site)
 	return site->text - site->lead;
 }
 
-static inline uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint32_t operand,
-				 uint32_t compare)
+static inline uint32_t cm_atomic_by_host(enum cm_atomic_op op, uint32_t *variable, uint32_t operand,
+					 uint32_t compare)
 {
 	struct cm_atomic a = {
 		.address = (uintptr_t)variable, .op = op, .operand = operand, .compare = compare
@@ -75,6 +75,9 @@ static inline uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint3
 	cm_ring(CM_DOORBELL_ATOMIC, (uintptr_t)&a);
 	return a.before;
 }
+
+/* Carry out a struct cm_atomic; the variable's value before. */
+uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint32_t operand, uint32_t compare);
 
 static inline uint32_t cm_cmpxchg32(uint32_t *variable, uint32_t from, uint32_t to)
 {

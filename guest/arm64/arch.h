@@ -3,7 +3,7 @@
  * arm64/arch.h - the trap frame and the instructions C has no word for, for
  * A64 at EL1, where the kernel and the patcher run, and at EL0.
  *
- * There is no LDXR/STXR here: guest/abi.h, struct cm_atomic.
+ * There is no LDXR/STXR here: exclusive.c.
  */
 #ifndef CM_ARM64_ARCH_H
 #define CM_ARM64_ARCH_H

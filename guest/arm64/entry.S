@@ -24,36 +24,36 @@
 	.text
 
 /* vector: 0 for the class in ESR_EL1 */
-.macro entry vector
+.macro entry vector, common
 	.balign	0x80
 	sub	sp, sp, #FRAME_SIZE
 	stp	x0, x1, [sp]
 	mov	x0, #\vector
-	b	cm_vector_common
+	b	\common
 .endm
 
-.macro entries
-	entry	0
-	entry	VECTOR_IRQ
-	entry	VECTOR_FIQ
-	entry	VECTOR_SERROR
+.macro entries common
+	entry	0, \common
+	entry	VECTOR_IRQ, \common
+	entry	VECTOR_FIQ, \common
+	entry	VECTOR_SERROR, \common
 .endm
 
-	.globl	cm_vectors
-	.globl	cm_vectors_stepped
+.macro vectors name, common
+	.globl	\name
 	.balign	0x800
-cm_vectors:
-cm_vectors_stepped:
-	entries			/* EL1 with SP_EL0: never used */
-	entries			/* EL1 */
-	entries			/* EL0, A64 */
-	entries			/* EL0, AArch32 */
+\name:
+	entries	\common		/* EL1 with SP_EL0: never used */
+	entries	\common		/* EL1 */
+	entries	\common		/* EL0, A64 */
+	entries	\common		/* EL0, AArch32 */
 	.balign	0x80
+.endm
 
 /*
  * What exception return takes, next to each other: from cm_return_(name) to
  * its ERET, cm_eret_(name), they are live. So are they, ESR_EL1 and FAR_EL1
- * from a vector to cm_vector_saved. Elsewhere the host takes them for dead.
+ * from a vector to cm_(name)_saved. Elsewhere the host takes them for dead.
  */
 .macro set_return name, elr, spsr
 	msr	elr_el1, \elr
@@ -68,9 +68,10 @@ cm_eret_\name:
 	eret
 .endm
 
-	.globl	cm_vector_common
-	.type	cm_vector_common, @function
-cm_vector_common:
+.macro vector_common name, trap
+	.globl	cm_\name\()_common
+	.type	cm_\name\()_common, @function
+cm_\name\()_common:
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
 	stp	x6, x7, [sp, #48]
@@ -94,8 +95,8 @@ cm_vector_common:
 	mrs	x4, esr_el1
 	mrs	x5, far_el1
 	lsr	x0, x4, #26
-	.globl	cm_vector_saved
-cm_vector_saved:
+	.globl	cm_\name\()_saved
+cm_\name\()_saved:
 1:	stp	x3, x0, [sp, #FRAME_IP + 8]
 	stp	x4, x5, [sp, #FRAME_IP + 24]
 	cmp	x0, #VECTOR_FIQ
@@ -103,11 +104,11 @@ cm_vector_saved:
 	tbnz	x3, #SPSR_F, 2f
 	msr	daifclr, #1
 2:	mov	x0, sp
-	bl	cm_trap
+	bl	\trap
 	msr	daifset, #0xf
 	ldr	x2, [sp, #FRAME_IP]
 	ldr	x3, [sp, #FRAME_IP + 8]
-	set_return vector, x2, x3
+	set_return \name, x2, x3
 	ldr	x30, [sp, #240]
 	ldp	x28, x29, [sp, #224]
 	ldp	x26, x27, [sp, #208]
@@ -125,8 +126,17 @@ cm_vector_saved:
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
 	add	sp, sp, #FRAME_SIZE
-	exception_return vector
-	.size	cm_vector_common, . - cm_vector_common
+	exception_return \name
+	.size	cm_\name\()_common, . - cm_\name\()_common
+.endm
+
+/* Under a schedule: the host raises and lowers the vCPU's lines itself. */
+	vectors		cm_vectors_stepped, cm_vector_common
+	vector_common	vector, cm_trap
+
+/* In free runs: the same, by way of the GIC. */
+	vectors		cm_vectors, cm_free_common
+	vector_common	free, cm_gic_trap
 
 /*
  * struct cm_outcome cm_execute(struct cm_cpu *cpu, uint64_t text)

@@ -21,7 +21,7 @@ void cm_apic_ipi(uint32_t target, uint32_t vector)
 {
 	uint32_t what = vector == CM_VECTOR_NMI ? ICR_NMI : vector;
 
-	if (cm_control.x2apic) {
+	if (cm_control.irqchip == CM_IRQCHIP_X2APIC) {
 		/* WRMSR to the ICR is not serialising (10.12.3): order the stores before it. */
 		cm_mb();
 		cm_wrmsr(X2APIC_ICR, (uint64_t)target << 32 | ICR_ASSERT | what);
@@ -35,7 +35,7 @@ void cm_apic_ipi(uint32_t target, uint32_t vector)
 
 void cm_apic_eoi(void)
 {
-	if (cm_control.x2apic)
+	if (cm_control.irqchip == CM_IRQCHIP_X2APIC)
 		cm_wrmsr(X2APIC_EOI, 0);
 	else
 		*xapic(XAPIC_EOI) = 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vm/arch.h"
+#include "image/isa.h"
 #include "report/report.h"
 
 /* Boot a VM of (kind): the self-check runs, and what fails says why. */
@@ -22,7 +23,8 @@ static void try_method(struct probe *p, const struct image *img, enum vm_kind ki
 	if (m->works) {
 		p->host.quirks = *vm_quirks(vm);
 		p->host.quirks_known = true;
-		p->x2apic |= vm_x2apic(vm);
+		if (kind == VM_FREE)
+			p->irqchip = vm_irqchip(vm);
 	}
 	vm_free(vm);
 }
@@ -61,9 +63,7 @@ static void print_probe(const struct probe *p)
 	printf("kvm       %s\n", *h->kvm_module ? h->kvm_module : "built in, or unknown");
 	printf("stepped   %s\n", p->stepped.works ? "yes" : p->stepped.reason);
 	printf("free      %s%s\n", p->free.works ? "yes, IPIs by " : p->free.reason,
-	       !p->free.works ? "" :
-	       p->x2apic      ? "x2APIC" :
-				"xAPIC");
+	       p->free.works ? isa_irqchip_name(p->irqchip) : "");
 	for (size_t i = 0; i < p->nkernels; i++)
 		printf("%s   %s\n", p->kernel[i].name,
 		       p->kernel[i].boots.works ? "yes" : p->kernel[i].boots.reason);
@@ -75,7 +75,7 @@ static void print_probe(const struct probe *p)
 		return;
 	printf("\nquirks (one CPL0 instruction: %.1f ns)\n", h->quirks.cpl0_ns);
 	for (const struct quirk_info *q = arch_quirks(); q->name; q++) {
-		bool on = q->in_force(&h->quirks);
+		bool on = quirk_in_force(q, &h->quirks);
 
 		printf("  %-26s %-4s found by: %s\n", q->name, on ? "yes" : "no", q->found);
 		if (on)

@@ -21,6 +21,22 @@ const char *isa_level(uint32_t isa, uint32_t cpl)
 	return cpl ? "CPL 3" : "CPL 0";
 }
 
+const char *isa_irqchip_name(enum cm_irqchip irqchip)
+{
+	switch (irqchip) {
+	case CM_IRQCHIP_XAPIC:
+		return "xapic";
+	case CM_IRQCHIP_X2APIC:
+		return "x2apic";
+	case CM_IRQCHIP_GICV2:
+		return "gicv2";
+	case CM_IRQCHIP_GICV3:
+		return "gicv3";
+	default:
+		return "none";
+	}
+}
+
 uint32_t isa_chunk(uint32_t isa)
 {
 	return isa == CM_ISA_T32 ? 2 : isa_is_arm(isa) ? 4 : 1;

@@ -100,7 +100,7 @@ static void write_control(struct vm *vm, const struct image *image, const struct
 		.executor_pause = s->executor_pause,
 		.ipi_runs_site = s->ipi_runs_site,
 		.free_running = s->method == METHOD_FREE,
-		.x2apic = vm_x2apic(vm),
+		.irqchip = vm_irqchip(vm),
 	};
 	for (uint32_t i = 0; i < s->nsites; i++)
 		c->site[i] = site[i].placed;

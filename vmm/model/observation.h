@@ -81,6 +81,7 @@ struct observation {
 	bool livelock;	/* exhausted only; the schedule leads to the cycle */
 	uint32_t vcpus;
 	struct vcpu_counts cpu[CM_MAX_VCPUS];
+	enum cm_irqchip irqchip;	 /* free: what carried NMIs and IPIs */
 	struct cm_patches patches;	 /* free */
 	double tick_rate;		 /* Hz of its ticks; 0: not known */
 	struct injector_record injector; /* free */

@@ -4,16 +4,9 @@
 
 #include <stdlib.h>
 
+#include "image/isa.h"
 #include "model/site.h"
 #include "report/report_json.h"
-
-char *report_dump(json_t *json)
-{
-	char *line = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-
-	json_decref(json);
-	return line;
-}
 
 char *report_list(const struct image *img, const struct scenario *s, size_t n)
 {
@@ -52,8 +45,8 @@ static json_t *quirks_json(const struct host *h)
 
 	for (const struct quirk_info *q = arch_quirks(); h->quirks_known && q->name; q++)
 		json_array_append_new(list, json_pack("{ss sb ss ss}", "name", q->name, "in_force",
-						      q->in_force(&h->quirks), "found_by", q->found,
-						      "handled_by", q->handled));
+						      quirk_in_force(q, &h->quirks), "found_by",
+						      q->found, "handled_by", q->handled));
 	return list;
 }
 
@@ -62,10 +55,9 @@ static json_t *kernels_json(const struct probe *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->nkernels; i++)
-		json_array_append_new(list,
-				      json_pack("{ss sb ss}", "name", p->kernel[i].name, "works",
-						p->kernel[i].boots.works, "reason",
-						p->kernel[i].boots.reason));
+		json_array_append_new(list, json_pack("{ss sb ss}", "name", p->kernel[i].name,
+						      "works", p->kernel[i].boots.works, "reason",
+						      p->kernel[i].boots.reason));
 	return list;
 }
 
@@ -78,12 +70,12 @@ char *report_probe(const struct probe *p)
 		json_object_set_new(capabilities, p->capability[i].name,
 				    json_integer(p->capability[i].value));
 	return report_dump(json_pack(
-		"{s{ss ss ss ss ss ss si ss ss} so so so ss so so sf}", "host", "arch", h->arch, "cpu",
-		h->cpu, "microcode", h->microcode, "kernel", h->kernel, "kvm", h->kvm_module,
+		"{s{ss ss ss ss ss ss si ss ss} so so so ss so so sf}", "host", "arch", h->arch,
+		"cpu", h->cpu, "microcode", h->microcode, "kernel", h->kernel, "kvm", h->kvm_module,
 		"emulated", h->emulated, "cores", (int)h->cores, "version", h->version, "commit",
 		h->commit, "stepped", method_json(&p->stepped), "free", method_json(&p->free),
-		"kernels", kernels_json(p), "ipis_by", p->x2apic ? "x2apic" : "xapic", "capabilities", capabilities, "quirks",
-		quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
+		"kernels", kernels_json(p), "ipis_by", isa_irqchip_name(p->irqchip), "capabilities",
+		capabilities, "quirks", quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
 }
 
 char *report_replay(const struct witness *w, const struct result *r, bool same)

@@ -311,7 +311,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 
 	memset(o, 0, sizeof(*o));
 	o->vcpus = s->vcpus;
-	if (!insn_init(&run.decoder, (enum cm_isa)image->abi.isa, e))
+	if (!insn_init(&run.decoder, s->isa, e))
 		return false;
 	run.vm = vm_new(image, VM_FREE, s->vcpus, e);
 	ok = run.vm != NULL;
@@ -323,6 +323,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 			*quirks = *vm_quirks(run.vm);
 	}
 	if (ok) {
+		o->irqchip = vm_irqchip(run.vm);
 		run.began = clock_now();
 		ok = start_threads(&run, e) && supervise(&run, progress, arg, e);
 		stop(&run);

@@ -28,7 +28,7 @@ const struct image *kvmtest_image(void)
 
 	if (image.memory)
 		return &image;
-	snprintf(path, sizeof(path), "%s/guest-x86_64%s%s.elf", build ? build : "build",
+	snprintf(path, sizeof(path), "%s/guest-%s%s%s.elf", build ? build : "build", arch_name(),
 		 *guest_suffix ? "-" : "", guest_suffix);
 	if (access(path, R_OK))
 		cr_assert_fail("%s: no guest image; `make unit` builds it, or set CROSSMOD_BUILD",

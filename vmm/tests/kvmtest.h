@@ -15,7 +15,7 @@
 /* More steps than any role here takes. */
 #define KVMTEST_STEPS_MAX 20000u
 
-/* From now on another image than the usual one: build/guest-x86_64-<suffix>.elf. */
+/* From now on another image than the usual one: build/guest-<arch>-<suffix>.elf. */
 void kvmtest_guest(const char *suffix);
 /* The guest image, loaded once; without one the test fails and says how to build it. */
 const struct image *kvmtest_image(void);

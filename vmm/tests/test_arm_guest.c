@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * test_arm_guest.c - the arm64 guest image as this host can see it: what it
- * holds, that no instruction of it is an exclusive, and that every mixture of
+ * holds, that no schedule leads to an exclusive, and that every mixture of
  * halves that a kind of T32 site can give leads to where its author says.
  */
 #include "image/image.h"
@@ -64,20 +64,86 @@ static bool is_exclusive(uint32_t word)
 	return (word & 0x3f800000) == 0x08000000;
 }
 
-Test(arm_guest, has_no_exclusives)
+/* Where B, BL, B.cond, CBZ or TBZ at (at) leads (C4.1.86), 0 for another instruction. */
+static uint64_t branch_target(uint32_t word, uint64_t at)
 {
-	const struct image_symbol *first = image_symbol(&img, "cm_vectors");
-	const struct image_segment *text = &img.segments[0];
+	uint32_t low = 0, bits = 0;
 
-	cr_assert(first && text->execute);
+	if ((word & 0x7c000000) == 0x14000000)
+		bits = 26;
+	else if ((word & 0xff000010) == 0x54000000 || (word & 0x7e000000) == 0x34000000)
+		low = 5, bits = 19;
+	else if ((word & 0x7e000000) == 0x36000000)
+		low = 5, bits = 14;
+	else
+		return 0;
+	return at + 4 * (uint64_t)((int64_t)((uint64_t)word << (64 - low - bits)) >> (64 - bits));
+}
+
+static bool is_within(const struct image_symbol *s, uint64_t address)
+{
+	return address - s->address < s->size;
+}
+
+static uint32_t word_at(uint64_t at)
+{
+	uint32_t word;
+
+	memcpy(&word, image_bytes(&img, at, sizeof(word)), sizeof(word));
+	return word;
+}
+
+Test(arm_guest, the_tests_own_decoding)
+{
 	cr_expect(is_exclusive(0x885f7c00) && is_exclusive(0x88017c00)); /* ldxr, stxr */
+	cr_expect(is_exclusive(0x885ffc20) && is_exclusive(0x8809fc28)); /* ldaxr, stlxr */
 	cr_expect_not(is_exclusive(0x88dffc00));			 /* ldar */
-	for (uint64_t at = first->address; at < text->address + text->size; at += 4) {
-		uint32_t word;
+	cr_expect_eq(branch_target(0x97ffffff, 0x1000), 0xffc);		 /* bl -4 */
+	cr_expect_eq(branch_target(0x14000002, 0x1000), 0x1008);	 /* b */
+	cr_expect_eq(branch_target(0x54000040, 0x1000), 0x1008);	 /* b.eq */
+	cr_expect_eq(branch_target(0xb4ffffe0, 0x1000), 0xffc);		 /* cbz x0, -4 */
+	cr_expect_eq(branch_target(0x37ffffe0, 0x1000), 0xffc);		 /* tbnz w0, #31, -4 */
+	cr_expect_eq(branch_target(0xd503201f, 0x1000), 0);
+}
 
-		memcpy(&word, image_bytes(&img, at, sizeof(word)), sizeof(word));
+/*
+ * Exclusives are in cm_exclusive() only, which cm_atomic() alone calls, once: behind its
+ * question whether the run is a free one. A free run's vectors are no schedule's.
+ */
+Test(arm_guest, no_schedule_leads_to_an_exclusive)
+{
+	const struct image_symbol *first = image_symbol(&img, "cm_vectors_stepped");
+	const struct image_symbol *exclusive = image_symbol(&img, "cm_exclusive");
+	const struct image_symbol *atomic = image_symbol(&img, "cm_atomic");
+	const struct image_segment *text = &img.segments[0];
+	uint32_t inside = 0, calls = 0, stored = 0;
+
+	cr_assert(first && exclusive && atomic && text->execute);
+	for (uint64_t at = first->address; at < text->address + text->size; at += 4) {
+		uint32_t word = word_at(at);
+
+		if (is_within(exclusive, at)) {
+			inside += is_exclusive(word);
+			continue;
+		}
 		cr_expect_not(is_exclusive(word), "%#llx: %08x", (unsigned long long)at, word);
+		if (!is_within(exclusive, branch_target(word, at)))
+			continue;
+		calls++;
+		cr_expect(is_within(atomic, at), "%#llx calls it", (unsigned long long)at);
 	}
+	/* Nor does its address stand anywhere. */
+	for (size_t i = 1; i < img.nsegments; i++)
+		for (uint64_t at = 0; at + 8 <= img.segments[i].filled; at += 8) {
+			uint64_t value;
+
+			memcpy(&value, image_bytes(&img, img.segments[i].address + at, 8), 8);
+			stored += is_within(exclusive, value);
+		}
+	cr_expect_eq(inside, 8, "a pair for each of four operations: %u", inside);
+	cr_expect_eq(calls, 1, "%u", calls);
+	cr_expect_eq(stored, 0, "%u", stored);
+	cr_expect_neq(img.abi.vectors, img.abi.vectors_stepped);
 }
 
 /* Where the mixtures lead, from the site's first byte; old + new is case 2, new + old case 3. */

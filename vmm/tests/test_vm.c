@@ -53,7 +53,7 @@ static const char *name_of(size_t offset)
 
 		memset(&one, 0, sizeof(one));
 		*flag(&one, offset) = true;
-		if (i->in_force(&one))
+		if (quirk_in_force(i, &one))
 			return i->name;
 	}
 	return NULL;
@@ -81,7 +81,7 @@ Test(vm, every_quirk_has_a_name_and_one_name)
 		struct quirks none;
 
 		memset(&none, 0, sizeof(none));
-		cr_expect(!i->in_force(&none), "%s", i->name);
+		cr_expect(!quirk_in_force(i, &none), "%s", i->name);
 		cr_expect(*i->found && *i->handled, "%s", i->name);
 	}
 	cr_expect_geq(named, COUNT(all));
@@ -157,7 +157,7 @@ Test(vm, the_second_vm_of_a_process_has_the_quirks_of_the_first)
 	struct err e = { 0 };
 
 	for (const struct quirk_info *i = arch_quirks(); i->name; i++)
-		cr_expect_eq(i->in_force(&a), i->in_force(&b), "%s", i->name);
+		cr_expect_eq(quirk_in_force(i, &a), quirk_in_force(i, &b), "%s", i->name);
 	cr_expect_float_eq(a.cpl0_ns, b.cpl0_ns, 0);
 	cr_expect_gt(a.cpl0_ns, 0);
 	vm_free(second);

@@ -24,7 +24,7 @@ struct vcpu;
 
 enum vm_kind {
 	VM_STEPPED, /* no irqchip; each vCPU executes its own view of the text */
-	VM_FREE,    /* in-kernel local APICs; every vCPU executes the canonical text */
+	VM_FREE,    /* in-kernel local APICs or GIC; every vCPU executes the canonical text */
 };
 
 /* Host memory behind the guest's. Owned by the VM. */
@@ -47,18 +47,24 @@ struct quirks {
 	bool no_run_to;		  /* a run to a planted breakpoint does not stop there */
 	bool breakpoint_to_host;  /* Arm: BKPT and BRK of a vCPU that is stepped go to the host */
 	bool no_aarch32_el0;	  /* Arm: the core has no AArch32 at EL0, so no T32 */
-	double cpl0_ns;		  /* measured: one instruction of guest code at CPL0 */
+	bool vipt_icache; /* Arm: lines of instruction caches are found by virtual address */
+	double cpl0_ns;	  /* measured: one instruction of guest code at CPL0 */
 };
 
 /* For people: a quirk's name, how it is found, and what is done about it. */
 struct quirk_info {
 	const char *name;
-	bool (*in_force)(const struct quirks *q);
+	size_t member; /* of struct quirks, a bool */
 	const char *found;
 	const char *handled;
 };
 /* The backend's table, ended by a NULL name. */
 const struct quirk_info *arch_quirks(void);
+
+static inline bool quirk_in_force(const struct quirk_info *i, const struct quirks *q)
+{
+	return *(const bool *)((const char *)q + i->member);
+}
 
 enum exit_kind {
 	EXIT_STEPPED,	/* one instruction was executed, or a fault was delivered instead of it */
@@ -133,7 +139,10 @@ bool vcpu_run_to(struct vcpu *v, const uint64_t *stop, uint32_t n, struct vcpu_e
 bool vcpu_deliver(struct vcpu *v, enum event_kind kind, struct vcpu_exit *x, struct err *e);
 bool vcpu_can_take(const struct vcpu *v, enum event_kind kind);
 
-/* VM_FREE: raise an event on a running vCPU from another thread. */
+/*
+ * VM_FREE: raise an event on a running vCPU from another thread. One that is
+ * raised while the one before it waits to be taken is one with it.
+ */
 bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e);
 
 /* While (on), KVM_RUN returns EXIT_KICKED, at its next call if not now; async-signal-safe. */
@@ -179,7 +188,7 @@ double vm_tick_rate(struct vm *vm);
 /* The emulator this program's processor is part of, as far as that shows; NULL: none. */
 const char *arch_emulator(void);
 
-/* Is the guest's x2APIC (rather than xAPIC) what VM_FREE uses here? */
-bool vm_x2apic(const struct vm *vm);
+/* What delivers (vm)'s interrupts; VM_STEPPED: CM_IRQCHIP_NONE, the host does. */
+enum cm_irqchip vm_irqchip(const struct vm *vm);
 
 #endif

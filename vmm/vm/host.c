@@ -58,7 +58,8 @@ static void read_cpuinfo(struct host *h)
 
 	if (!f)
 		return;
-	while (fgets(line, sizeof(line), f)) {
+	/* The kernel writes a processor's paragraph when it is read, and there may be hundreds. */
+	while (fgets(line, sizeof(line), f) && *line != '\n') {
 		take_first(h->cpu, sizeof(h->cpu), line, "model name");
 		take_first(h->microcode, sizeof(h->microcode), line, "microcode");
 		take_first(implementer, sizeof(implementer), line, "CPU implementer");
@@ -186,7 +187,7 @@ const char *host_quirks(const struct host *h, char *buf, size_t size)
 
 	snprintf(buf, size, "%s", h->quirks_known ? "none" : "unknown");
 	for (const struct quirk_info *q = arch_quirks(); h->quirks_known && q->name; q++)
-		if (q->in_force(&h->quirks) && used < size)
+		if (quirk_in_force(q, &h->quirks) && used < size)
 			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "," : "",
 						 q->name);
 	return buf;

@@ -86,6 +86,11 @@ size_t kvm_ask(const struct arch_capability *known, size_t n, struct arch_capabi
 	return asked;
 }
 
+static size_t coloured(size_t size)
+{
+	return (size + KVM_COLOUR - 1) & ~(size_t)(KVM_COLOUR - 1);
+}
+
 static bool add_slots(int vm, uint8_t *at, const struct kvm_piece *piece, size_t n, struct err *e)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -99,7 +104,7 @@ static bool add_slots(int vm, uint8_t *at, const struct kvm_piece *piece, size_t
 		if (!piece[i].size)
 			continue;
 		*piece[i].host = at;
-		at += piece[i].size;
+		at += coloured(piece[i].size);
 		if (!kvm_call(vm, KVM_SET_USER_MEMORY_REGION, &region, e))
 			return false;
 	}
@@ -108,17 +113,17 @@ static bool add_slots(int vm, uint8_t *at, const struct kvm_piece *piece, size_t
 
 void *kvm_map_memory(int vm, const struct kvm_piece *piece, size_t n, size_t *size, struct err *e)
 {
-	void *at;
+	uint8_t *at;
 
-	*size = 0;
+	*size = KVM_COLOUR;
 	for (size_t i = 0; i < n; i++)
-		*size += piece[i].size;
+		*size += coloured(piece[i].size);
 	at = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED) {
 		err_set(e, ERR_HOST, "no memory for the guest (%zu KiB)", *size / 1024);
 		return NULL;
 	}
-	if (add_slots(vm, at, piece, n, e))
+	if (add_slots(vm, at + coloured((uintptr_t)at) - (uintptr_t)at, piece, n, e))
 		return at;
 	munmap(at, *size);
 	return NULL;

@@ -62,7 +62,10 @@ struct kvm_piece {
 /*
  * One private anonymous mapping for the (n) pieces, of (*size) bytes in all,
  * and a memslot for each. The caller unmaps what is returned; NULL on error.
+ * A piece's host address is a multiple of KVM_COLOUR, as its guest-physical one
+ * must be: in a cache that finds lines by virtual address the two are alike.
  */
+#define KVM_COLOUR 0x20000u
 void *kvm_map_memory(int vm, const struct kvm_piece *piece, size_t n, size_t *size, struct err *e);
 
 /* The vCPU's struct kvm_run, (*size) bytes to be unmapped by the caller; NULL on error. */

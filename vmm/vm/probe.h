@@ -28,7 +28,7 @@ struct probe {
 	struct probe_method free;
 	struct probe_kernel kernel[PROBE_KERNELS]; /* where there is more than one kind */
 	size_t nkernels;
-	bool x2apic;
+	enum cm_irqchip irqchip; /* of free runs; CM_IRQCHIP_NONE where there are none */
 };
 
 #endif

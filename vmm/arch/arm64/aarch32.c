@@ -114,6 +114,7 @@ bool aarch32_find_places(struct vm *vm, struct err *e)
 		p->entered[i] = vm_symbol(vm, vectors[i].entered);
 	}
 	p->abort_saved = vm_symbol(vm, saved);
+	vm->arch.places.vectors = vm->image->abi.vectors;
 	return vm_has_symbols(vm, &name, 1, e);
 }
 
@@ -192,7 +193,7 @@ static int enter(struct vcpu *v, uint32_t vector, uint64_t ip, uint64_t spsr)
 
 int aarch32_entered(struct vcpu *v, uint64_t before, uint64_t *ip)
 {
-	uint64_t offset = arm_get(v, ARM_PC) - v->vm->image->abi.vectors;
+	uint64_t offset = arm_get(v, ARM_PC) - v->vm->arch.places.vectors;
 	uint32_t vector = (uint32_t)(offset / 4);
 	uint64_t flags = arm_get(v, ARM_PSTATE) & PSTATE_FLAGS;
 

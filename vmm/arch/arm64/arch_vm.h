@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "guest/abi.h"
+
 /*
  * The registers that change in a run, in the order of struct arm_registers. In
  * AArch32 X0 to X14 are the user's R0 to R14, and the banked ones are X
@@ -66,9 +68,11 @@ struct aarch32_places {
 };
 
 struct arch_vm {
-	struct arm_places places;	/* of an A64 kernel */
+	struct arm_places places;	/* of an A64 kernel, but for (vectors) */
 	struct aarch32_places places32; /* of an AArch32 one */
 	uint32_t breakpoints;		/* registers for them that KVM gives away; 0: plant them */
+	enum cm_irqchip irqchip;
+	int gic; /* the device, where there is an irqchip */
 };
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arm.h - the arm64 backend's own structs. boot.c builds, run.c and stop.c
- * run, selfcheck.c finds the quirks; nobody else includes this.
+ * arm.h - what the arm64 backend's files know of each other. boot.c builds, gic.c
+ * interrupts, run.c and stop.c run, selfcheck.c finds the quirks; nobody else
+ * includes this.
  */
 #ifndef CROSSMOD_ARM_H
 #define CROSSMOD_ARM_H
@@ -38,6 +39,18 @@ void arm_set(struct vcpu *v, enum arm_register r, uint64_t value);
 /* Give KVM what is dirty; forget what KVM_RUN may change. ERR_UNSUPPORTED where KVM refuses a value. */
 bool arm_load_registers(struct vcpu *v, struct err *e);
 void arm_forget_registers(struct vcpu *v);
+
+/*
+ * gic.c, for VM_FREE: the device, before the vCPUs; and its registers, behind
+ * them. ERR_UNSUPPORTED where this KVM has no GIC for its guests.
+ */
+bool arm_gic_create(struct vm *vm, struct err *e);
+bool arm_gic_init(struct vm *vm, struct err *e);
+/* The KVM_IRQ_LINE that raises (kind) on (vcpu). */
+struct kvm_irq_level arm_gic_line(uint32_t vcpu, enum event_kind kind);
+
+/* cache.c: ERR_UNSUPPORTED where what we write to a guest's code cannot be made visible to it. */
+bool arm_check_caches(struct vm *vm, struct err *e);
 
 /* run.c */
 /* What the last KVM_RUN came back for. */

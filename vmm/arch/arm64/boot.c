@@ -6,8 +6,9 @@
  * Address map (guest-virtual -> guest-physical):
  *   doorbell  CM_DOORBELL_ADDRESS = same, where no memory is; device, EL1 and EL0
  *   image     CM_IMAGE_BASE   = same, per segment read / write / execute
- *   text      CM_TEXT_BASE   -> the vCPU's view. Never writable
+ *   text      CM_TEXT_BASE   -> VM_FREE: canonical; VM_STEPPED: the vCPU's view. Never writable
  *   alias     CM_ALIAS_BASE  -> canonical text. Never executable
+ *   GICv2     CM_GICD_ADDRESS, CM_GICC_ADDRESS = same, in VM_FREE where it is one; device, EL1
  */
 #include "arm.h"
 
@@ -23,6 +24,8 @@
 #define DESC_PXN      (1ull << 53)
 #define DESC_UXN      (1ull << 54)
 #define DESC_NX	      (DESC_PXN | DESC_UXN)
+#define DESC_GIC      (DESC_PAGE | DESC_DEVICE | DESC_ACCESSED | DESC_NX)
+#define DESC_DOORBELL (DESC_GIC | DESC_EL0)
 #define DESC_MEMORY   (DESC_PAGE | DESC_NORMAL | DESC_EL0 | DESC_INNER | DESC_ACCESSED)
 
 #define MAIR_DEVICE_NORMAL 0xff00ull
@@ -34,6 +37,10 @@
  */
 #define SCTLR_GUEST	   0x34d5983dull
 
+/* A timed patcher may be at EL0, and reads CNTVCT_EL0 (DDI 0487, D17.10.21). */
+#define CNTKCTL_EL1	 ARM64_SYS_REG(3, 0, 14, 1, 0)
+#define CNTKCTL_EL0VCTEN 2u
+
 /* AArch32: TTBCR.EAE, which is this format of tables, walks as above, 32 bits by TTBR0. */
 #define TTBCR_LPAE ((1ull << 31) | (3ull << 12) | (1ull << 10) | (1ull << 8))
 /* TE, exceptions are entered in T32; nTWE nTWI I CP15BEN C M and the bits that are 1. */
@@ -43,9 +50,14 @@ static uint64_t build_page_tables(struct vm_tables *t, uint32_t id)
 {
 	const struct image *img = t->vm->image;
 	uint64_t root = vm_new_table(t);
+	uint64_t text =
+		t->vm->kind == VM_FREE ? CM_TEXT_BASE : VM_GPA_VIEWS + (uint64_t)id * CM_TEXT_SIZE;
 
-	vm_map(t, root, CM_DOORBELL_ADDRESS, CM_DOORBELL_ADDRESS, VM_PAGE,
-	       DESC_PAGE | DESC_DEVICE | DESC_EL0 | DESC_ACCESSED | DESC_NX);
+	vm_map(t, root, CM_DOORBELL_ADDRESS, CM_DOORBELL_ADDRESS, VM_PAGE, DESC_DOORBELL);
+	if (t->vm->arch.irqchip == CM_IRQCHIP_GICV2) {
+		vm_map(t, root, CM_GICD_ADDRESS, CM_GICD_ADDRESS, VM_PAGE, DESC_GIC);
+		vm_map(t, root, CM_GICC_ADDRESS, CM_GICC_ADDRESS, VM_PAGE, DESC_GIC);
+	}
 	for (size_t i = 0; i < img->nsegments; i++) {
 		const struct image_segment *s = &img->segments[i];
 		uint64_t start = s->address & ~(uint64_t)(VM_PAGE - 1);
@@ -53,8 +65,7 @@ static uint64_t build_page_tables(struct vm_tables *t, uint32_t id)
 		vm_map(t, root, start, start, s->address + s->size - start,
 		       DESC_MEMORY | (s->write ? 0 : DESC_RO) | (s->execute ? 0 : DESC_NX));
 	}
-	vm_map(t, root, CM_TEXT_BASE, VM_GPA_VIEWS + (uint64_t)id * CM_TEXT_SIZE, CM_TEXT_SIZE,
-	       DESC_MEMORY | DESC_RO);
+	vm_map(t, root, CM_TEXT_BASE, text, CM_TEXT_SIZE, DESC_MEMORY | DESC_RO);
 	vm_map(t, root, CM_ALIAS_BASE, CM_TEXT_BASE, CM_TEXT_SIZE, DESC_MEMORY | DESC_NX);
 	return root;
 }
@@ -90,10 +101,11 @@ bool arm_first_state(struct vcpu *v, struct err *e)
 	arm_set(v, ARM_PC, vm->image->abi.start);
 	arm_set(v, ARM_PSTATE, narrow ? ARM_BOOT_32 : ARM_BOOT);
 	arm_set(v, narrow ? ARM_SP_SVC : ARM_SP_EL1, vm_stack_top(vm, v->id, CM_STACK_KERNEL));
-	return set_system(v, ARM64_SYS_REG(3, 0, 10, 2, 0), MAIR_DEVICE_NORMAL, e) &&
+	return (vm->kind != VM_FREE || set_system(v, CNTKCTL_EL1, CNTKCTL_EL0VCTEN, e)) &&
+	       set_system(v, ARM64_SYS_REG(3, 0, 10, 2, 0), MAIR_DEVICE_NORMAL, e) &&
 	       set_system(v, ARM64_SYS_REG(3, 0, 2, 0, 2), narrow ? TTBCR_LPAE : TCR_32BIT, e) &&
 	       set_system(v, ARM64_SYS_REG(3, 0, 2, 0, 0), v->root, e) &&
-	       set_system(v, ARM64_SYS_REG(3, 0, 12, 0, 0), vm->image->abi.vectors, e) &&
+	       set_system(v, ARM64_SYS_REG(3, 0, 12, 0, 0), vm->arch.places.vectors, e) &&
 	       set_system(v, ARM64_SYS_REG(3, 3, 13, 0, 3), vm_mailbox(vm, v->id), e) &&
 	       set_system(v, ARM64_SYS_REG(3, 0, 1, 0, 0), narrow ? SCTLR_32 : SCTLR_GUEST, e);
 }

@@ -44,7 +44,7 @@ uint32_t arm_debug_class(const struct vcpu *v)
 /* The vector of the entry the vCPU stands at, or -1. */
 static int entry_of(const struct vcpu *v)
 {
-	uint64_t offset = arm_get(v, ARM_PC) - v->vm->image->abi.vectors;
+	uint64_t offset = arm_get(v, ARM_PC) - v->vm->arch.places.vectors;
 
 	if (offset >= VECTORS || offset % CM_VECTOR_ARM_STRIDE)
 		return -1;
@@ -114,7 +114,7 @@ static void enter_a64_breakpoint(struct vcpu *v)
 	arm_set(v, ARM_ESR, (uint64_t) class << 26 | il | comment);
 	arm_set(v, ARM_FAR, 0);
 	arm_set(v, ARM_PSTATE, ARM_EL1H | ARM_MASKED);
-	arm_set(v, ARM_PC, v->vm->image->abi.vectors + entry * CM_VECTOR_ARM_STRIDE);
+	arm_set(v, ARM_PC, v->vm->arch.places.vectors + entry * CM_VECTOR_ARM_STRIDE);
 }
 
 /*

@@ -234,35 +234,46 @@ static bool find(struct vcpu *v, const struct vcpu_state *ready, struct err *e)
 	       measure(v, ready, q, e) && confirm(v, ready, e) && check_entered(v, ready, e);
 }
 
+/* A VM_FREE takes no event by its lines: another VM is asked. */
+static bool find_in_another(struct vm *vm, struct err *e)
+{
+	struct vm *other = vm_new(vm->image, VM_STEPPED, 1, e);
+	struct vcpu_exit x;
+	bool ok = other && vcpu_run(vm_vcpu(other, 0), &x, e) && arch_selfcheck(other, e);
+
+	if (ok)
+		vm->quirks = other->quirks;
+	vm_free(other);
+	return ok;
+}
+
 bool arch_selfcheck(struct vm *vm, struct err *e)
 {
 	static const char *const needed[] = { "cm_selfcheck_brk", "cm_selfcheck_udf",
 					      "cm_selfcheck_count", "cm_selfcheck_el0_t32" };
 	size_t count = sizeof(needed) / sizeof(needed[0]);
 
+	if (vm->kind == VM_FREE)
+		return find_in_another(vm, e);
 	/* The last is the A64 kernel's. */
 	return vm_has_symbols(vm, needed, aarch32_kernel(vm) ? count - 1 : count, e) &&
 	       vm_borrow(vm, find, e);
 }
 
-#define IN_FORCE(member)                                \
-	static bool member##_on(const struct quirks *q) \
-	{                                               \
-		return q->member;                       \
-	}
-IN_FORCE(breakpoint_to_host)
-IN_FORCE(no_aarch32_el0)
-IN_FORCE(no_run_to)
-
 const struct quirk_info *arch_quirks(void)
 {
 	static const struct quirk_info table[] = {
-		{ "breakpoint-entered", breakpoint_to_host_on, "one step over BRK or BKPT at EL1",
+		{ "breakpoint-entered", offsetof(struct quirks, breakpoint_to_host),
+		  "one step over BRK or BKPT at EL1",
 		  "debugging sends BKPT and BRK to the host: crossmod enters the guest's vector" },
-		{ "no-aarch32-el0", no_aarch32_el0_on, "KVM_SET_ONE_REG of a T32 state at EL0",
+		{ "no-aarch32-el0", offsetof(struct quirks, no_aarch32_el0),
+		  "KVM_SET_ONE_REG of a T32 state at EL0",
 		  "scenarios with T32 sites are unsupported" },
-		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at EL1",
+		{ "no-run-to", offsetof(struct quirks, no_run_to),
+		  "one run over NOP to a planted breakpoint at EL1",
 		  "explore steps through every instruction, and is several times slower" },
+		{ "vipt-icache", offsetof(struct quirks, vipt_icache), "CTR_EL0.L1Ip",
+		  "code is written at host addresses in the same place of the cache as the guest's" },
 		{ 0 },
 	};
 

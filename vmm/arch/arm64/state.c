@@ -153,7 +153,8 @@ static bool find_a64_places(struct vm *vm, struct err *e)
 				       vm->image->path, names[i][0], names[i][1]);
 		vm->arch.places.back[i] = (struct arm_return){ first->address, last->address };
 	}
-	vm->arch.places.vectors = vm->image->abi.vectors;
+	vm->arch.places.vectors =
+		vm->kind == VM_FREE ? vm->image->abi.vectors : vm->image->abi.vectors_stepped;
 	vm->arch.places.saved = saved->address;
 	return true;
 }

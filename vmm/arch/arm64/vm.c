@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * vm.c - what of a VM is Arm's: the vCPU's target, its registers' copy, the
- * instruction cache. How a vCPU runs is run.c's business.
+ * vm.c - what of a VM is Arm's: the vCPU's target and its registers' copy. How a
+ * vCPU runs is run.c's business.
  *
- * There is no interrupt controller: IRQ and FIQ are a vCPU's two lines, driven
- * by KVM_IRQ_LINE (api.rst 4.25), so that a snapshot of it is none to take.
+ * VM_STEPPED has no interrupt controller: IRQ and FIQ are a vCPU's two lines,
+ * driven by KVM_IRQ_LINE (api.rst 4.25), so that a snapshot of it is none to
+ * take. VM_FREE has a GIC in the kernel, gic.c's.
  */
 #include "arm.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 const struct arch_capability arch_capability_table[] = {
 	KVM_CAPABILITY(KVM_CAP_USER_MEMORY, true, "guest memory"),
@@ -18,6 +20,8 @@ const struct arch_capability arch_capability_table[] = {
 	KVM_CAPABILITY(KVM_CAP_ARM_EL1_32BIT, false, "an AArch32 kernel at EL1"),
 	KVM_CAPABILITY(KVM_CAP_ARM_USER_IRQ, false, "nothing: FIQ and IRQ are lines"),
 	KVM_CAPABILITY(KVM_CAP_GUEST_DEBUG_HW_BPS, false, "running to stops"),
+	KVM_CAPABILITY(KVM_CAP_IRQCHIP, false, "NMIs and IPIs in free"),
+	KVM_CAPABILITY(KVM_CAP_DEVICE_CTRL, false, "the same"),
 	KVM_CAPABILITY(KVM_CAP_NR_VCPUS, false, "recommended vCPUs"),
 	KVM_CAPABILITY(KVM_CAP_MAX_VCPUS, false, "most vCPUs"),
 	{ 0 },
@@ -32,15 +36,16 @@ bool arch_prepare_vm(struct vm *vm, struct err *e)
 {
 	int hardware;
 
-	if (vm->kind == VM_FREE)
-		return err_set(e, ERR_UNSUPPORTED,
-			       "method 'free' is not built for arm64 yet: it needs an interrupt "
-			       "controller in the kernel");
 	if (aarch32_kernel(vm) && kvm_capability(vm->kvm, KVM_CAP_ARM_EL1_32BIT) <= 0)
 		return err_set(e, ERR_UNSUPPORTED,
 			       "an AArch32 kernel: this core has no AArch32 at EL1 "
 			       "(KVM_CAP_ARM_EL1_32BIT)");
-	if (!arm_find_places(vm, e))
+	if (aarch32_kernel(vm) && vm->kind == VM_FREE)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "method 'free' wants the A64 kernel: the AArch32 one runs under a "
+			       "schedule only");
+	if (!arm_find_places(vm, e) || !arm_check_caches(vm, e) ||
+	    (vm->kind == VM_FREE && !arm_gic_create(vm, e)))
 		return false;
 	hardware = kvm_capability(vm->kvm, KVM_CAP_GUEST_DEBUG_HW_BPS);
 	vm->arch.breakpoints = hardware > 0 ? (uint32_t)hardware : 0;
@@ -50,32 +55,31 @@ bool arch_prepare_vm(struct vm *vm, struct err *e)
 
 void arch_free_vm(struct vm *vm)
 {
-	(void)vm;
+	if (vm->arch.irqchip != CM_IRQCHIP_NONE)
+		close(vm->arch.gic);
 }
 
 bool arch_prepare_vcpu(struct vcpu *v, struct err *e)
 {
 	struct kvm_vcpu_init init;
+	struct vm *vm = v->vm;
 
 	v->arch.registers = calloc(1, sizeof(*v->arch.registers));
 	if (!v->arch.registers)
 		return err_set(e, ERR_HOST, "out of memory");
-	if (!kvm_call(v->vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e))
+	if (!kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e))
 		return false;
-	if (aarch32_kernel(v->vm))
+	if (aarch32_kernel(vm))
 		init.features[0] |= 1u << KVM_ARM_VCPU_EL1_32BIT;
-	return kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) && arm_first_state(v, e);
+	if (!kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) || !arm_first_state(v, e))
+		return false;
+	/* A GIC's registers are there when all vCPUs are. */
+	return vm->kind != VM_FREE || v->id + 1 < vm->vcpus || arm_gic_init(vm, e);
 }
 
 void arch_free_vcpu(struct vcpu *v)
 {
 	free(v->arch.registers);
-}
-
-bool vm_x2apic(const struct vm *vm)
-{
-	(void)vm;
-	return false;
 }
 
 /* CNTVCT_EL0, which the guest reads, ticks at the rate of ours (DDI 0487, D11.1.2). */
@@ -96,26 +100,4 @@ const char *arch_name(void)
 const char *arch_other_guest(void)
 {
 	return "arm";
-}
-
-/*
- * Stores by this process reach the guest's instruction fetches as any CPU's
- * stores do, after clean and invalidate; entering the guest then synchronises.
- * An instruction cache that is not physically indexed would keep the line of
- * the guest's address: such cores (Cortex-A35, A53 and A55 say VIPT) have not
- * been tried.
- */
-void vm_text_changed(struct vm *vm, uint32_t vcpu, uint32_t offset, uint32_t length)
-{
-	char *start = (char *)vm->host.view[vcpu] + offset;
-
-	__builtin___clear_cache(start, start + length);
-}
-
-bool vm_raise(struct vm *vm, uint32_t vcpu, enum event_kind kind, struct err *e)
-{
-	(void)vm;
-	(void)vcpu;
-	(void)kind;
-	return err_set(e, ERR_UNSUPPORTED, "method 'free' is not built for arm64 yet");
 }

@@ -283,42 +283,32 @@ bool arch_selfcheck(struct vm *vm, struct err *e)
 	       vm_borrow(vm, find, e);
 }
 
-#define IN_FORCE(member)                                \
-	static bool member##_on(const struct quirks *q) \
-	{                                               \
-		return q->member;                       \
-	}
-IN_FORCE(no_sync_regs)
-IN_FORCE(cpl0_emulated)
-IN_FORCE(int3_cpl0_fails)
-IN_FORCE(step_cpl3_via_guest)
-IN_FORCE(iret_runs_on)
-IN_FORCE(pushf_shows_step)
-IN_FORCE(rep_runs_whole)
-IN_FORCE(no_run_to)
-
 const struct quirk_info *arch_quirks(void)
 {
 	static const struct quirk_info table[] = {
-		{ "no-sync-regs", no_sync_regs_on, "KVM_CHECK_EXTENSION(KVM_CAP_SYNC_REGS)",
+		{ "no-sync-regs", offsetof(struct quirks, no_sync_regs),
+		  "KVM_CHECK_EXTENSION(KVM_CAP_SYNC_REGS)",
 		  "registers are moved by separate ioctls" },
-		{ "cpl0-emulated", cpl0_emulated_on,
+		{ "cpl0-emulated", offsetof(struct quirks, cpl0_emulated),
 		  "400 turns of a two-instruction loop at CPL0, timed",
 		  "none: CPL0 runs on KVM's decoder, CPL3 on the processor's; NMIs reach a free-running "
 		  "CPL0 late. Use CPL3 executors to ask about silicon" },
-		{ "int3-cpl0-injected", int3_cpl0_fails_on, "one step over INT3 at CPL0",
+		{ "int3-cpl0-injected", offsetof(struct quirks, int3_cpl0_fails),
+		  "one step over INT3 at CPL0",
 		  "the #BP is injected with the address behind INT3 pushed" },
-		{ "step-cpl3-via-guest-db", step_cpl3_via_guest_on, "one step over NOP at CPL3",
-		  "the delivery of the guest's own #DB is undone" },
-		{ "iret-emulated", iret_runs_on_on, "one step over IRET to CPL0, one to CPL3",
+		{ "step-cpl3-via-guest-db", offsetof(struct quirks, step_cpl3_via_guest),
+		  "one step over NOP at CPL3", "the delivery of the guest's own #DB is undone" },
+		{ "iret-emulated", offsetof(struct quirks, iret_runs_on),
+		  "one step over IRET to CPL0, one to CPL3",
 		  "the frame is popped and NMIs are unmasked by crossmod" },
-		{ "pushf-shows-step", pushf_shows_step_on,
+		{ "pushf-shows-step", offsetof(struct quirks, pushf_shows_step),
 		  "one step over PUSHF at CPL0, one at CPL3",
 		  "the trap flag is cleared in the pushed word" },
-		{ "rep-runs-whole", rep_runs_whole_on,
+		{ "rep-runs-whole", offsetof(struct quirks, rep_runs_whole),
 		  "one step over REP STOSB with a count of 2 at CPL0, one at CPL3",
 		  "the count is 1 for the time of the step" },
-		{ "no-run-to", no_run_to_on, "one run over NOP to a planted breakpoint at CPL0",
+		{ "no-run-to", offsetof(struct quirks, no_run_to),
+		  "one run over NOP to a planted breakpoint at CPL0",
 		  "explore steps through every instruction, and is several times slower" },
 		{ 0 },
 	};

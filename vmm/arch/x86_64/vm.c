@@ -174,9 +174,11 @@ const char *arch_other_guest(void)
 	return NULL;
 }
 
-bool vm_x2apic(const struct vm *vm)
+enum cm_irqchip vm_irqchip(const struct vm *vm)
 {
-	return vm->arch.x2apic;
+	if (vm->kind != VM_FREE)
+		return CM_IRQCHIP_NONE;
+	return vm->arch.x2apic ? CM_IRQCHIP_X2APIC : CM_IRQCHIP_XAPIC;
 }
 
 /* KVM_GET_TSC_KHZ (KVM API, 4.56), of a vCPU: with TSC scaling it is not the host's. */
