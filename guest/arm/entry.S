@@ -3,13 +3,16 @@
  * entry.S - exception vectors and the way into EL0, all in T32 (SCTLR.TE).
  * Offsets are those of guest/abi.h and of struct cm_frame.
  *
- * Every handler runs in SVC mode on the kernel's one stack: SRS puts what the
- * exception left there, so that the banks of ABT, UND, IRQ and FIQ mode hold
- * something for as long as the vCPU is in that mode, and no longer. None of
- * them has a stack of its own. IRQs are masked in every handler. FIQ, the NMI
- * of this guest, is not masked by an undefined instruction, an abort or an IRQ
- * (DDI 0487, G1.13): it may come between a vector and its SRS. Its handler may
- * run into a breakpoint, so it saves those banks, as Linux' __fiq_abt does.
+ * Every handler runs in SVC mode on the kernel's one stack, where SRS puts what
+ * the exception left in a bank; none of the other modes has a stack. IRQs are
+ * masked in every handler, FIQ, the NMI of this guest, until what an abort left
+ * in its registers is saved.
+ *
+ * FIQ is not masked by an abort as such (DDI 0487, G1.13): between a vector and
+ * its SRS a FIQ whose handler runs into a breakpoint loses the bank, unless it
+ * saves it as Linux' __fiq_abt does. Under a schedule that cannot be: the host
+ * makes an entry one step, from the exception to cm_(name)_entered, with what
+ * SRS and CPS do (vmm/arch/arm64/aarch32.c). Free runs would need it.
  */
 #define CPU_KERNEL_SP	24
 #define REGISTERS_SPSR	60	/* r0 to r12, lr; ip, flags */
@@ -18,9 +21,10 @@
 #define SPSR_T32_EL0	0x30
 #define SPSR_F_TO_SIGN	25	/* shift */
 #define SPSR_EL_TO_TOP	28	/* shift: of USR mode's number nothing is left */
+#define VECTOR_UNDEFINED 0	/* CM_EC_UNKNOWN, and so on */
 #define VECTOR_FIQ	2	/* CM_VECTOR_NMI */
 #define VECTOR_IRQ	0x40	/* CM_VECTOR_IPI */
-#define VECTOR_SVC	0x11	/* CM_EC_SVC32, and so on */
+#define VECTOR_SVC	0x11
 #define VECTOR_FETCH	0x20
 #define VECTOR_DATA	0x24
 #define VECTOR_BKPT	0x38
@@ -46,51 +50,40 @@ cm_vectors_stepped:
 	b.w	.Lfiq
 
 /* (back): how far LR is behind the address to return to (DDI 0487, G1.12.3). */
-.macro save back
+.macro save name, back
 	.if	\back
 	sub.w	lr, lr, #\back
 	.endif
 	srsdb	sp!, #MODE_SVC
 	cpsid	f, #MODE_SVC
+	.globl	cm_\name\()_entered
+cm_\name\()_entered:
 	push.w	{r0-r12, lr}
-.endm
-
-.macro leave
-	add	sp, #16
-	pop.w	{r0-r12, lr}
-	rfeia	sp!
 .endm
 
 .Lundefined:
-	save	2
-	movs	r0, #0
+	save	undefined, 2
+	movs	r0, #VECTOR_UNDEFINED
 	b	.Lno_syndrome
-
-/* From here to cm_svc_saved SPSR_svc is live: SVC mode itself is no sign of it. */
-	.globl	cm_svc
-cm_svc:
 .Lsvc:
-	srsdb	sp!, #MODE_SVC
-	.globl	cm_svc_saved
-cm_svc_saved:
-	cpsid	f, #MODE_SVC
-	push.w	{r0-r12, lr}
+	save	svc, 0
 	movs	r0, #VECTOR_SVC
 	b	.Lno_syndrome
-
+.Lfiq:
+	save	fiq, 4
+	movs	r0, #VECTOR_FIQ
+	b	.Lno_syndrome
 .Lirq:
-	save	4
+	save	irq, 4
 	movs	r0, #VECTOR_IRQ
 .Lno_syndrome:
 	movs	r1, #0
 	movs	r2, #0
 	b	.Lframe
 
-/* From here to cm_abort_saved IFSR and IFAR, or DFSR and DFAR, are live. */
-	.globl	cm_abort
-cm_abort:
+/* From cm_fetch_entered to cm_abort_saved IFSR and IFAR, or DFSR and DFAR, are live. */
 .Lfetch:
-	save	4
+	save	fetch, 4
 	mrc	p15, 0, r1, c5, c0, 1	/* IFSR */
 	mrc	p15, 0, r2, c6, c0, 2	/* IFAR */
 	movs	r0, #VECTOR_FETCH
@@ -101,7 +94,7 @@ cm_abort:
 	movs	r2, #0			/* no address is told with it */
 	b	.Lframe
 .Ldata:
-	save	8
+	save	data, 8
 	mrc	p15, 0, r1, c5, c0, 0	/* DFSR */
 	mrc	p15, 0, r2, c6, c0, 0	/* DFAR */
 	movs	r0, #VECTOR_DATA
@@ -117,6 +110,8 @@ cm_abort_saved:
 	movs	r3, #0
 	push	{r0-r3}
 	mov	r4, sp
+	cmp	r0, #VECTOR_FIQ
+	beq	1f
 	ldr	r1, [sp, #FRAME_SPSR]
 	lsls	r1, r1, #SPSR_F_TO_SIGN
 	bmi	1f
@@ -126,60 +121,9 @@ cm_abort_saved:
 	mov	sp, r1
 	bl	cm_trap
 	mov	sp, r4
-	leave
-
-/*
- * FIQ: R5 to R11 keep the banks across cm_trap(). From the vector to
- * cm_fiq_saved all of them are live; from cm_fiq_restore on those that the
- * instructions there, of four bytes each, have written already.
- */
-	.globl	cm_fiq
-cm_fiq:
-.Lfiq:
-	save	4
-	movs	r0, #VECTOR_FIQ
-	movs	r1, #0
-	movs	r2, #0
-	movs	r3, #0
-	push	{r0-r3}
-	mrs	r5, lr_abt
-	mrs	r6, spsr_abt
-	mrs	r7, lr_und
-	mrs	r8, spsr_und
-	mrs	r9, lr_irq
-	mrs	r10, spsr_irq
-	mrs	r11, spsr
-	mrc	p15, 0, r0, c5, c0, 1
-	mrc	p15, 0, r1, c6, c0, 2
-	mrc	p15, 0, r2, c5, c0, 0
-	mrc	p15, 0, r3, c6, c0, 0
-	mov	r4, sp
-	push	{r0-r3}
-	.globl	cm_fiq_saved
-cm_fiq_saved:
-	mov	r0, r4
-	mov	r4, sp
-	bic	r1, r4, #7
-	mov	sp, r1
-	bl	cm_trap
-	mov	sp, r4
-	pop	{r0-r3}
-	.globl	cm_fiq_restore
-cm_fiq_restore:
-	msr	lr_abt, r5
-	msr	spsr_abt, r6
-	msr	lr_und, r7
-	msr	spsr_und, r8
-	msr	lr_irq, r9
-	msr	spsr_irq, r10
-	msr	spsr_cxsf, r11
-	mcr	p15, 0, r0, c5, c0, 1
-	mcr	p15, 0, r1, c6, c0, 2
-	mcr	p15, 0, r2, c5, c0, 0
-	mcr	p15, 0, r3, c6, c0, 0
-	leave
-	.globl	cm_fiq_end
-cm_fiq_end:
+	add	sp, #16
+	pop.w	{r0-r12, lr}
+	rfeia	sp!
 
 /*
  * void cm_enter_user(uint64_t entry, uint64_t sp, struct cm_cpu *cpu)

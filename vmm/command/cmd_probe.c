@@ -29,6 +29,29 @@ static void try_method(struct probe *p, const struct image *img, enum vm_kind ki
 	vm_free(vm);
 }
 
+/* Where there are kernels of two kinds: which of them this host runs. */
+static void try_kernels(struct probe *p, struct images *g)
+{
+	struct err e = { 0 };
+	const struct image *other = cmd_other_image(g, &e);
+	struct probe_kernel *k = &p->kernel[1];
+
+	if (!arch_other_guest() || g->chosen)
+		return;
+	p->nkernels = 2;
+	p->kernel[0] = (struct probe_kernel){ kernel_name(kernel_of(&g->usual)), p->stepped };
+	k->name = kernel_name(kernel_of(&g->usual) == KERNEL_AARCH64 ? KERNEL_AARCH32 :
+								       KERNEL_AARCH64);
+	if (other) {
+		struct host host = p->host; /* whose quirks are those of the usual one */
+
+		try_method(p, other, VM_STEPPED, &k->boots);
+		p->host = host;
+	} else {
+		snprintf(k->boots.reason, sizeof(k->boots.reason), "%.199s", e.text);
+	}
+}
+
 static void print_probe(const struct probe *p)
 {
 	const struct host *h = &p->host;
@@ -41,6 +64,9 @@ static void print_probe(const struct probe *p)
 	printf("stepped   %s\n", p->stepped.works ? "yes" : p->stepped.reason);
 	printf("free      %s%s\n", p->free.works ? "yes, IPIs by " : p->free.reason,
 	       p->free.works ? isa_irqchip_name(p->irqchip) : "");
+	for (size_t i = 0; i < p->nkernels; i++)
+		printf("%s   %s\n", p->kernel[i].name,
+		       p->kernel[i].boots.works ? "yes" : p->kernel[i].boots.reason);
 	printf("\ncapabilities\n");
 	for (size_t i = 0; i < p->ncapabilities; i++)
 		printf("  %-26s %-6d %s%s\n", p->capability[i].name, p->capability[i].value,
@@ -60,21 +86,22 @@ static void print_probe(const struct probe *p)
 int cmd_probe(const struct options *o)
 {
 	struct probe p = { 0 };
-	struct image img = { 0 };
+	struct images images = { 0 };
 	struct err e = { 0 };
 	int status;
 
-	if (!cmd_load_image(&img, o, &e))
+	if (!cmd_load_images(&images, o, &e))
 		return cmd_fail(&e);
 	host_read(&p.host);
 	p.ncapabilities = arch_capabilities(p.capability, PROBE_CAPABILITIES, &e);
-	try_method(&p, &img, VM_STEPPED, &p.stepped);
-	try_method(&p, &img, VM_FREE, &p.free);
+	try_method(&p, &images.usual, VM_STEPPED, &p.stepped);
+	try_method(&p, &images.usual, VM_FREE, &p.free);
+	try_kernels(&p, &images);
 	status = p.stepped.works || p.free.works ? EXIT_AS_EXPECTED : EXIT_NOTHING_RAN;
 	if (o->json)
 		status = cmd_print(report_probe(&p), status);
 	else
 		print_probe(&p);
-	image_fini(&img);
+	cmd_free_images(&images);
 	return status;
 }

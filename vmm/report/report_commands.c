@@ -50,6 +50,17 @@ static json_t *quirks_json(const struct host *h)
 	return list;
 }
 
+static json_t *kernels_json(const struct probe *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nkernels; i++)
+		json_array_append_new(list, json_pack("{ss sb ss}", "name", p->kernel[i].name,
+						      "works", p->kernel[i].boots.works, "reason",
+						      p->kernel[i].boots.reason));
+	return list;
+}
+
 char *report_probe(const struct probe *p)
 {
 	const struct host *h = &p->host;
@@ -59,12 +70,12 @@ char *report_probe(const struct probe *p)
 		json_object_set_new(capabilities, p->capability[i].name,
 				    json_integer(p->capability[i].value));
 	return report_dump(json_pack(
-		"{s{ss ss ss ss ss ss si ss ss} so so ss so so sf}", "host", "arch", h->arch, "cpu",
-		h->cpu, "microcode", h->microcode, "kernel", h->kernel, "kvm", h->kvm_module,
+		"{s{ss ss ss ss ss ss si ss ss} so so so ss so so sf}", "host", "arch", h->arch,
+		"cpu", h->cpu, "microcode", h->microcode, "kernel", h->kernel, "kvm", h->kvm_module,
 		"emulated", h->emulated, "cores", (int)h->cores, "version", h->version, "commit",
 		h->commit, "stepped", method_json(&p->stepped), "free", method_json(&p->free),
-		"ipis_by", isa_irqchip_name(p->irqchip), "capabilities", capabilities, "quirks",
-		quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
+		"kernels", kernels_json(p), "ipis_by", isa_irqchip_name(p->irqchip), "capabilities",
+		capabilities, "quirks", quirks_json(h), "cpl0_instruction_ns", h->quirks.cpl0_ns));
 }
 
 char *report_replay(const struct witness *w, const struct result *r, bool same)

@@ -140,6 +140,9 @@ static void put_roles(json_t *o, const struct scenario *s)
 	for (uint32_t i = 0; i < s->nsites; i++)
 		report_append(sites, site_object(&s->site[i], i));
 	report_put(o, "sites", sites);
+	if (isa_is_arm(s->isa))
+		report_put(o, "kernel",
+			   json_string(kernel_name(s->image ? kernel_of(s->image) : s->kernel)));
 	report_put(o, "vcpus", json_integer(s->vcpus));
 	report_put(patcher, "vcpu", json_integer(s->patcher));
 	put_level(patcher, s, s->patcher_cpl);

@@ -102,6 +102,8 @@ void trace_begin(struct trace *t, struct machine *m)
 	fprintf(t->out, "protocol %s%s%s\n", s->protocol_name, summary ? ": " : "",
 		summary ? summary : "");
 	print_fetch(t, &s->fetch, s->isa);
+	if (isa_is_arm(s->isa) && kernel_of(m->image) == KERNEL_AARCH32)
+		fputs("kernel   in AArch32: exceptions are entered in T32\n", t->out);
 	print_roles(t, s);
 	for (uint32_t i = 0; i < s->nsites; i++)
 		print_site(t, m, i);

@@ -163,6 +163,100 @@ Test(scenario_isa, what_is_for_another_architecture_is_unsupported)
 	}
 }
 
+/* ---- the kernel ---- */
+
+static bool parse_for(struct scenario *s, const char *text, uint32_t isa, struct err *e)
+{
+	static char path[] = "guest.elf";
+	struct image img = example_image;
+
+	img.path = path;
+	img.abi.isa = isa;
+	img.sites = sites;
+	img.nsites = sizeof(sites) / sizeof(sites[0]);
+	return scenario_parse(s, "t.json", text, strlen(text), isa ? &img : NULL, e);
+}
+
+/* T32 at EL1 takes a kernel in AArch32, and says so itself; everything else runs on either. */
+Test(scenario_isa, the_kernel_is_said_or_what_the_roles_take)
+{
+	static const struct {
+		const char *text;
+		enum kernel kernel;
+		uint32_t cpl; /* of the executors */
+	} table[] = {
+		{ SCENARIO("bl_bl", ""), KERNEL_AARCH64, 3 },
+		{ SCENARIO("bl_bl", ", \"executors\": {\"el\": 0}"), KERNEL_AARCH64, 3 },
+		{ SCENARIO("bl_bl", ", \"executors\": {\"el\": 1}"), KERNEL_AARCH32, 0 },
+		{ SCENARIO("bl_bl", ", \"nmi_runs_site\": true"), KERNEL_AARCH32, 3 },
+		{ SCENARIO("bl_bl", ", \"ipi_runs_site\": true"), KERNEL_AARCH32, 3 },
+		{ SCENARIO("bl_bl", ", \"kernel\": \"aarch32\""), KERNEL_AARCH32, 0 },
+		{ SCENARIO("bl_bl", ", \"kernel\": \"aarch32\", \"executors\": {\"el\": 0}"),
+		  KERNEL_AARCH32, 3 },
+		{ SCENARIO("bl_bl", ", \"kernel\": \"aarch64\""), KERNEL_AARCH64, 3 },
+		{ SCENARIO("nop_b", ", \"nmi_runs_site\": true"), KERNEL_AARCH64, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint32_t has = table[i].kernel == KERNEL_AARCH32 ? CM_ISA_T32 : CM_ISA_A64;
+		uint32_t other = has == CM_ISA_T32 ? CM_ISA_A64 : CM_ISA_T32;
+		bool either = !strstr(table[i].text, "kernel") && has == CM_ISA_A64;
+		struct scenario s;
+		struct err e = { 0 };
+
+		cr_assert(parse_for(&s, table[i].text, has, &e), "%zu: %s", i, e.text);
+		cr_expect_eq(s.kernel, table[i].kernel, "%zu: %s", i, kernel_name(s.kernel));
+		cr_expect_eq(s.executor_cpl, table[i].cpl, "%zu: %u", i, s.executor_cpl);
+		scenario_fini(&s);
+		cr_expect_eq(parse_for(&s, table[i].text, other, &e), either, "%zu", i);
+		if (either)
+			scenario_fini(&s);
+		else
+			cr_expect_eq(e.code, ERR_UNSUPPORTED, "%zu: %s", i, e.text);
+	}
+}
+
+Test(scenario_isa, a_kernel_that_cannot_do_it_is_said)
+{
+	static const struct {
+		const char *text, *error;
+		uint32_t isa; /* the image's; 0: none */
+		enum err_code code;
+	} table[] = {
+		{ SCENARIO("bl_bl", ", \"kernel\": \"aarch64\", \"nmi_runs_site\": true"),
+		  "t.json: $.nmi_runs_site: T32 sites are executed at EL1 by a kernel in AArch32 "
+		  "only; \"kernel\" is 'aarch64'",
+		  CM_ISA_A64, ERR_INPUT },
+		{ SCENARIO("bl_bl", ", \"kernel\": \"aarch64\", \"executors\": {\"el\": 1}"),
+		  "t.json: $.executors: T32 sites are executed at EL1 by a kernel in AArch32 "
+		  "only; \"kernel\" is 'aarch64'",
+		  CM_ISA_A64, ERR_INPUT },
+		{ SCENARIO("nop_b", ", \"kernel\": \"aarch32\""),
+		  "t.json: $.kernel: a kernel in AArch32 executes no A64, which the sites are",
+		  CM_ISA_A64, ERR_INPUT },
+		{ SCENARIO("nop5_jmp5", ", \"kernel\": \"aarch32\""),
+		  "t.json: $.kernel: kernels differ on Arm; this scenario is for x86_64",
+		  CM_ISA_X86_64, ERR_INPUT },
+		{ SCENARIO("bl_bl", ", \"kernel\": \"arm\""),
+		  "t.json: $.kernel: 'arm' is none of aarch64, aarch32", CM_ISA_A64, ERR_INPUT },
+		{ SCENARIO("bl_bl", ", \"executors\": {\"el\": 1}"),
+		  "t.json: for a kernel in AArch32, and the one of guest.elf is in AArch64",
+		  CM_ISA_A64, ERR_UNSUPPORTED },
+		{ SCENARIO("bl_bl", ", \"kernel\": \"aarch64\""),
+		  "t.json: for a kernel in AArch64, and the one of guest.elf is in AArch32",
+		  CM_ISA_T32, ERR_UNSUPPORTED },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct scenario s;
+		struct err e = { 0 };
+
+		cr_assert_not(parse_for(&s, table[i].text, table[i].isa, &e), "%zu", i);
+		cr_expect_eq(e.code, table[i].code, "%zu", i);
+		cr_expect_str_eq(e.text, table[i].error, "%s, not %s", e.text, table[i].error);
+	}
+}
+
 Test(scenario_isa, names)
 {
 	cr_expect_str_eq(isa_name(CM_ISA_X86_64), "x86_64");

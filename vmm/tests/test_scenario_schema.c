@@ -58,6 +58,11 @@ static const char *nth_method(size_t i)
 	return method_name((enum method)i);
 }
 
+static const char *nth_kernel(size_t i)
+{
+	return kernel_name((enum kernel)i);
+}
+
 static json_t *enum_of(const json_t *form, const char *key)
 {
 	return json_object_get(json_object_get(json_object_get(form, "properties"), key), "enum");
@@ -92,6 +97,7 @@ Test(scenario, schema_has_the_same_names)
 	assert_same_names(enum_of(json_object_get(defs, "fetch"), "model"), "model", FETCH_MODELS,
 			  nth_model);
 	assert_same_names(enum_of(schema, "method"), "method", METHODS, nth_method);
+	assert_same_names(enum_of(schema, "kernel"), "kernel", KERNELS, nth_kernel);
 	json_decref(schema);
 }
 

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * aarch32.c - a kernel in AArch32 at EL1: its modes and their banked registers
- * as KVM has them (DDI 0487, D1.20.1), its vectors, and for how long what an
- * exception left in a bank is state (guest/arm/entry.S). Enters no guest.
+ * as KVM has them (DDI 0487, D1.20.1), and its vectors. Enters no guest.
+ *
+ * An exception's entry is one step with what the kernel does first (SRS, CPSID
+ * in guest/arm/entry.S), done here: the SPSR of the mode that a vCPU is in is
+ * not to be had everywhere. QEMU 7.2 keeps it where EL2 does not see it, so
+ * that KVM neither reads nor writes it, and what SRS stored was another's. So
+ * no bank but SVC mode's is ever state.
  */
 #include "arm.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define MODE	 0x1fu
 #define MODE_USR 0x10u
@@ -15,11 +21,9 @@
 #define MODE_SVC 0x13u
 #define MODE_ABT 0x17u
 #define MODE_UND 0x1bu
-#define MODE_SYS 0x1fu
 
-#define PSTATE_A  (1ull << 8)
-#define PSTATE_E  (1ull << 9)
-#define PSTATE_IL (1ull << 20)
+#define PSTATE_A     (1ull << 8)
+#define PSTATE_FLAGS 0xf80f0000ull /* N Z C V Q GE: as they were, in an exception */
 
 /* IFSR and DFSR, long-descriptor format (G8.2.74, G8.2.43). */
 #define STATUS	     0x3fu
@@ -31,33 +35,25 @@
 #define FAR_IFAR 0xffffffff00000000ull
 #define FAR_DFAR 0x00000000ffffffffull
 
-/* Offsets from VBAR, and how far LR is behind the address to return to, in T32 (G1.12). */
+#define CLASS_FETCH 0x20
+#define CLASS_DATA  0x24
+#define CLASS_BKPT  0x38
+
+/* At 4 times its index from VBAR; how far LR is behind the address to return to, in T32 (G1.12). */
 static const struct vector {
-	uint8_t class; /* of what is there; guest/abi.h */
+	const char *entered; /* symbol: behind SRS and CPSID */
+	uint8_t class;	     /* guest/abi.h */
 	uint8_t back;
 	enum arm_register lr;
-} vectors[8] = {
-	[1] = { 0x00, 2, ARM_LR_UND },		/* undefined instruction */
-	[2] = { 0x11, 0, ARM_LR_SVC },		/* SVC */
-	[3] = { 0x20, 4, ARM_LR_ABT },		/* prefetch abort, or breakpoint */
-	[4] = { 0x24, 8, ARM_LR_ABT },		/* data abort, or SError */
-	[6] = { CM_VECTOR_IPI, 4, ARM_LR_IRQ }, /* IRQ */
-	[7] = { CM_VECTOR_NMI, 4, ARM_LR_FIQ }, /* FIQ */
+} vectors[ARM_VECTORS] = {
+	[1] = { "cm_undefined_entered", 0x00, 2, ARM_LR_UND },
+	[2] = { "cm_svc_entered", 0x11, 0, ARM_LR_SVC },
+	[3] = { "cm_fetch_entered", CLASS_FETCH, 4, ARM_LR_ABT }, /* or a breakpoint */
+	[4] = { "cm_data_entered", CLASS_DATA, 8, ARM_LR_ABT },	  /* or an SError */
+	[6] = { "cm_irq_entered", CM_VECTOR_IPI, 4, ARM_LR_IRQ },
+	[7] = { "cm_fiq_entered", CM_VECTOR_NMI, 4, ARM_LR_FIQ },
 };
-#define VECTOR_SVC   8u
-#define VECTOR_FETCH 12u
-
-/* What the FIQ handler puts back, each by one instruction of four bytes, in this order. */
-static const struct {
-	enum arm_register reg;
-	uint64_t bits;
-} restored[] = {
-	{ ARM_LR_ABT, ~0ull },	 { ARM_SPSR_ABT, ~0ull }, { ARM_LR_UND, ~0ull },
-	{ ARM_SPSR_UND, ~0ull }, { ARM_LR_IRQ, ~0ull },	  { ARM_SPSR_IRQ, ~0ull },
-	{ ARM_SPSR, ~0ull },	 { ARM_IFSR, ~0ull },	  { ARM_FAR, FAR_IFAR },
-	{ ARM_ESR, ~0ull },	 { ARM_FAR, FAR_DFAR },
-};
-#define RESTORED (sizeof(restored) / sizeof(restored[0]))
+#define VECTOR_FETCH 3u
 
 bool aarch32_kernel(const struct vm *vm)
 {
@@ -106,173 +102,110 @@ enum arm_register aarch32_sp(const struct vcpu *v)
 
 bool aarch32_find_places(struct vm *vm, struct err *e)
 {
-	static const char *const names[] = { "cm_svc",	       "cm_svc_saved", "cm_abort",
-					     "cm_abort_saved", "cm_fiq",       "cm_fiq_saved",
-					     "cm_fiq_restore", "cm_fiq_end" };
+	static const char saved[] = "cm_abort_saved";
+	const char *const name = saved;
 	struct aarch32_places *p = &vm->arch.places32;
-	struct arm_range *const ranges[] = { &p->svc, &p->abort, &p->fiq, &p->fiq_restore };
 
-	if (!vm_has_symbols(vm, names, sizeof(names) / sizeof(names[0]), e))
-		return false;
+	for (uint32_t i = 0; i < ARM_VECTORS; i++) {
+		if (!vectors[i].entered)
+			continue;
+		if (!vm_has_symbols(vm, &vectors[i].entered, 1, e))
+			return false;
+		p->entered[i] = vm_symbol(vm, vectors[i].entered);
+	}
+	p->abort_saved = vm_symbol(vm, saved);
 	vm->arch.places.vectors = vm->image->abi.vectors;
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-		*ranges[i] = (struct arm_range){ vm_symbol(vm, names[2 * i]),
-						 vm_symbol(vm, names[2 * i + 1]) };
-	return true;
+	return vm_has_symbols(vm, &name, 1, e);
 }
 
-/* Nothing that changes: the stacks and R8 to R12 of the modes that use none, and AArch64's. */
 bool aarch32_uses(enum arm_register r)
 {
-	return r <= (enum arm_register)14 || r == ARM_LR_IRQ || r == ARM_LR_SVC ||
-	       r == ARM_SP_SVC || r == ARM_LR_ABT || r == ARM_LR_UND || r == ARM_LR_FIQ ||
-	       r == ARM_PC || r == ARM_PSTATE || r >= ARM_SPSR;
+	return r <= (enum arm_register)14 || r == ARM_LR_SVC || r == ARM_SP_SVC || r == ARM_PC ||
+	       r == ARM_PSTATE || r == ARM_ESR || r == ARM_FAR || r == ARM_IFSR;
 }
 
-static bool within(uint64_t pc, const struct arm_range *r)
+bool aarch32_is_live(const struct vcpu *v, enum arm_register r)
 {
-	return pc - r->first < r->end - r->first;
+	const struct aarch32_places *p = &v->vm->arch.places32;
+	uint64_t first = p->entered[VECTOR_FETCH];
+
+	if (r == ARM_ESR || r == ARM_FAR || r == ARM_IFSR)
+		return arm_get(v, ARM_PC) - first < p->abort_saved - first;
+	if (r == ARM_LR_SVC)
+		return !aarch32_is_user(v);
+	return aarch32_uses(r);
 }
 
-/* Of (r), where the FIQ handler is putting registers back. */
-static uint64_t restored_bits(const struct arm_range *range, enum arm_register r, uint64_t pc)
+static int class_of(const struct vcpu *v, uint32_t vector, bool user)
 {
-	uint64_t bits = 0;
+	uint8_t class = vectors[vector].class;
 
-	for (size_t i = 0; within(pc, range) && i < RESTORED; i++)
-		if (restored[i].reg == r && pc >= range->first + 4 * (i + 1))
-			bits |= restored[i].bits;
-	return bits;
-}
-
-/* The bits of a bank that a vCPU at (pc), in (mode), may still read. */
-static uint64_t live_at(const struct vm *vm, enum arm_register r, uint64_t pc, uint32_t mode)
-{
-	const struct aarch32_places *p = &vm->arch.places32;
-	bool live = mode == MODE_FIQ || within(pc, &p->fiq);
-
-	switch (r) {
-	case ARM_LR_ABT:
-	case ARM_SPSR_ABT:
-		live |= mode == MODE_ABT;
-		break;
-	case ARM_LR_UND:
-	case ARM_SPSR_UND:
-		live |= mode == MODE_UND;
-		break;
-	case ARM_LR_IRQ:
-	case ARM_SPSR_IRQ:
-		live |= mode == MODE_IRQ;
-		break;
-	case ARM_SPSR: /* of SVC mode */
-		live |= pc == vm->arch.places.vectors + VECTOR_SVC || within(pc, &p->svc);
-		break;
-	case ARM_IFSR:
-	case ARM_ESR:
-	case ARM_FAR:
-		live |= mode == MODE_ABT || within(pc, &p->abort);
-		break;
-	case ARM_LR_FIQ:
-	case ARM_SPSR_FIQ:
-		return mode == MODE_FIQ ? ~0ull : 0;
-	case ARM_LR_SVC:
-		return mode == MODE_USR ? 0 : ~0ull;
-	default:
-		return ~0ull;
-	}
-	return live ? ~0ull : restored_bits(&p->fiq_restore, r, pc);
-}
-
-uint64_t aarch32_live(const struct vcpu *v, enum arm_register r)
-{
-	if (!aarch32_uses(r))
-		return 0;
-	return live_at(v->vm, r, arm_get(v, ARM_PC), mode_of(v));
-}
-
-/* The entry of VBAR's table that the vCPU stands at, or NULL. */
-static const struct vector *vector_of(const struct vcpu *v)
-{
-	uint64_t offset = arm_get(v, ARM_PC) - v->vm->arch.places.vectors;
-
-	if (offset >= 4 * sizeof(vectors) / sizeof(vectors[0]) || offset % 4)
-		return NULL;
-	return vectors[offset / 4].lr ? &vectors[offset / 4] : NULL;
-}
-
-static enum arm_register spsr_of(enum arm_register lr)
-{
-	switch (lr) {
-	case ARM_LR_ABT:
-		return ARM_SPSR_ABT;
-	case ARM_LR_UND:
-		return ARM_SPSR_UND;
-	case ARM_LR_IRQ:
-		return ARM_SPSR_IRQ;
-	case ARM_LR_FIQ:
-		return ARM_SPSR_FIQ;
-	default:
-		return ARM_SPSR;
-	}
-}
-
-static int class_of(const struct vcpu *v, const struct vector *vector, bool user)
-{
-	if (vector->class == 0x20 && (arm_get(v, ARM_IFSR) & STATUS) == STATUS_DEBUG)
-		return 0x38;
-	if (vector->class == 0x24 && (arm_get(v, ARM_ESR) & STATUS) == STATUS_ASYNC)
+	if (class == CLASS_FETCH && (arm_get(v, ARM_IFSR) & STATUS) == STATUS_DEBUG)
+		return CLASS_BKPT;
+	if (class == CLASS_DATA && (arm_get(v, ARM_ESR) & STATUS) == STATUS_ASYNC)
 		return CM_VECTOR_SERROR;
-	if (vector->class == 0x20 || vector->class == 0x24)
-		return vector->class + !user;
-	return vector->class;
+	return class == CLASS_FETCH || class == CLASS_DATA ? class + !user : class;
 }
 
 /*
  * What the exception did not write is as one before left it, or as a
  * vcpu_load() did: no state. What the handler saves of it must not differ.
  */
-static void forget_the_dead(struct vcpu *v, const struct vector *vector, uint64_t ip, uint32_t mode)
+static void forget_the_dead(struct vcpu *v, uint32_t vector, int class, bool user)
 {
-	if (mode == MODE_USR && vector->lr != ARM_LR_SVC)
+	uint64_t far = arm_get(v, ARM_FAR);
+
+	if (user && vectors[vector].lr != ARM_LR_SVC)
 		arm_set(v, ARM_LR_SVC, 0);
-	if (vector->class == 0x20) {
-		bool breakpoint = (arm_get(v, ARM_IFSR) & STATUS) == STATUS_DEBUG;
-
-		arm_set(v, ARM_ESR, 0);
-		arm_set(v, ARM_FAR, breakpoint ? 0 : arm_get(v, ARM_FAR) & FAR_IFAR);
-	} else if (vector->class == 0x24) {
+	if (vectors[vector].class != CLASS_FETCH)
 		arm_set(v, ARM_IFSR, 0);
-		arm_set(v, ARM_FAR, arm_get(v, ARM_FAR) & FAR_DFAR);
-	}
-	for (size_t i = 0; vector->class == CM_VECTOR_NMI && i < RESTORED; i++) {
-		enum arm_register r = restored[i].reg;
-
-		arm_set(v, r, arm_get(v, r) & live_at(v->vm, r, ip, mode));
-	}
+	if (vectors[vector].class != CLASS_DATA)
+		arm_set(v, ARM_ESR, 0);
+	arm_set(v, ARM_FAR,
+		class == CLASS_BKPT		     ? 0 :
+		vectors[vector].class == CLASS_FETCH ? far & FAR_IFAR :
+		vectors[vector].class == CLASS_DATA  ? far & FAR_DFAR :
+						       0);
 }
 
-int aarch32_entered(struct vcpu *v, uint64_t *ip)
+/*
+ * On from the entry of (vector), which (ip) and (spsr) belong to: SRSDB SP!, #SVC
+ * and CPSID F, #SVC. Returns the class.
+ */
+static int enter(struct vcpu *v, uint32_t vector, uint64_t ip, uint64_t spsr)
 {
-	const struct vector *vector = vector_of(v);
-	uint32_t mode;
+	const uint32_t pushed[] = { (uint32_t)ip, (uint32_t)spsr };
+	uint64_t sp = (uint32_t)(arm_get(v, ARM_SP_SVC) - sizeof(pushed));
+	bool user = (spsr & MODE) == MODE_USR;
+	int class = class_of(v, vector, user);
+	void *stack = vm_host(v->vm, sp, sizeof(pushed));
+	uint64_t masked = ARM_PSTATE_I | ARM_PSTATE_F | ARM_PSTATE_T;
 
-	if (!vector)
+	forget_the_dead(v, vector, class, user);
+	if (stack) /* else the push behind this faults, as SRS would */
+		memcpy(stack, pushed, sizeof(pushed));
+	arm_set(v, ARM_SP_SVC, sp);
+	/* PSTATE.A: by aborts and interrupts; and it stays so, as none is ever unmasked. */
+	arm_set(v, ARM_PSTATE, (spsr & PSTATE_FLAGS) | PSTATE_A | masked | MODE_SVC);
+	arm_set(v, ARM_PC, v->vm->arch.places32.entered[vector]);
+	return class;
+}
+
+int aarch32_entered(struct vcpu *v, uint64_t before, uint64_t *ip)
+{
+	uint64_t offset = arm_get(v, ARM_PC) - v->vm->arch.places.vectors;
+	uint32_t vector = (uint32_t)(offset / 4);
+	uint64_t flags = arm_get(v, ARM_PSTATE) & PSTATE_FLAGS;
+
+	if (offset >= 4 * ARM_VECTORS || offset % 4 || !vectors[vector].entered)
 		return -1;
-	/* Read with the step's flag, which that takes out. */
-	mode = (uint32_t)arm_get(v, spsr_of(vector->lr)) & MODE;
-	*ip = arm_get(v, vector->lr) - vector->back;
-	forget_the_dead(v, vector, *ip, mode);
-	return class_of(v, vector, mode == MODE_USR);
+	*ip = (uint32_t)(arm_get(v, vectors[vector].lr) - vectors[vector].back);
+	return enter(v, vector, *ip, (before & ~PSTATE_FLAGS) | flags);
 }
 
-void aarch32_enter_breakpoint(struct vcpu *v)
+int aarch32_enter_breakpoint(struct vcpu *v, uint64_t *ip)
 {
-	uint64_t pstate = arm_get(v, ARM_PSTATE), kept;
-
-	arm_set(v, ARM_LR_ABT, arm_get(v, ARM_PC) + vectors[VECTOR_FETCH / 4].back);
-	arm_set(v, ARM_SPSR_ABT, pstate);
+	*ip = arm_get(v, ARM_PC);
 	arm_set(v, ARM_IFSR, FSR_LPAE | STATUS_DEBUG);
-	kept = pstate & ~(MODE | ARM_PSTATE_IT | PSTATE_E | PSTATE_IL);
-	arm_set(v, ARM_PSTATE, kept | PSTATE_A | ARM_PSTATE_I | ARM_PSTATE_T | MODE_ABT);
-	arm_set(v, ARM_PC, v->vm->arch.places.vectors + VECTOR_FETCH);
+	return enter(v, VECTOR_FETCH, *ip, arm_get(v, ARM_PSTATE));
 }

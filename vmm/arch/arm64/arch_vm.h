@@ -29,13 +29,9 @@ enum arm_register {
 	ARM_PSTATE,
 	ARM_SP_EL1,
 	ARM_ELR,
-	ARM_SPSR, /* SPSR_svc */
-	ARM_ESR,  /* DFSR */
-	ARM_FAR,  /* IFAR and DFAR */
-	ARM_SPSR_ABT,
-	ARM_SPSR_UND,
-	ARM_SPSR_IRQ,
-	ARM_SPSR_FIQ,
+	ARM_SPSR,
+	ARM_ESR, /* DFSR */
+	ARM_FAR, /* IFAR and DFAR */
 	ARM_IFSR,
 	ARM_REGISTERS
 };
@@ -43,8 +39,9 @@ enum arm_register {
 /* A copy of KVM's: read when asked for, written before the next KVM_RUN. */
 struct arm_registers {
 	uint64_t value[ARM_REGISTERS];
-	uint64_t valid; /* mask: (value) is KVM's, or newer */
-	uint64_t dirty; /* mask: it is newer */
+	uint64_t valid;	 /* mask: (value) is KVM's, or newer */
+	uint64_t dirty;	 /* mask: it is newer */
+	uint64_t pstate; /* before the last KVM_RUN */
 };
 
 struct arch_vcpu {
@@ -63,15 +60,11 @@ struct arm_places {
 	struct arm_return back[ARM_RETURNS];
 };
 
-/* In an AArch32 kernel: from (first) up to (end), which is behind it. */
-struct arm_range {
-	uint64_t first, end;
-};
+/* In an AArch32 kernel: where its code goes on for each of its vectors, and an abort is saved. */
+#define ARM_VECTORS 8u
 struct aarch32_places {
-	struct arm_range svc;	      /* SPSR_svc is not saved yet */
-	struct arm_range abort;	      /* nor what the abort was */
-	struct arm_range fiq;	      /* nor the other banks */
-	struct arm_range fiq_restore; /* they come back, one with each instruction */
+	uint64_t entered[ARM_VECTORS];
+	uint64_t abort_saved;
 };
 
 struct arch_vm {

@@ -61,19 +61,20 @@ uint32_t arm_debug_class(const struct vcpu *v);
 /* aarch32.c: is the image's kernel one in AArch32? What follows is for vCPUs of such only. */
 bool aarch32_kernel(const struct vm *vm);
 bool aarch32_find_places(struct vm *vm, struct err *e);
-/* Is (r) one that changes? Its bits that the vCPU may still read, where it stands. */
+/* Is (r) one that changes? And may the vCPU still read it, where it stands? */
 bool aarch32_uses(enum arm_register r);
-uint64_t aarch32_live(const struct vcpu *v, enum arm_register r);
+bool aarch32_is_live(const struct vcpu *v, enum arm_register r);
 bool aarch32_is_user(const struct vcpu *v);
 enum arm_register aarch32_sp(const struct vcpu *v);
 /* R(number), 0 to 15, of the mode the vCPU is in; of an A64 kernel's EL0, too. */
 enum arm_register aarch32_register(const struct vcpu *v, uint32_t number);
 /*
- * The class (guest/abi.h) of the entry that the vCPU stands at, or -1; where it
- * came from in (*ip). What the exception left as it was is no state from here on.
+ * If an exception was taken, from the state (before): its class (guest/abi.h),
+ * where it came from in (*ip), and the vCPU is brought to where the kernel has
+ * pushed that. Else -1.
  */
-int aarch32_entered(struct vcpu *v, uint64_t *ip);
-/* Do what the processor does at a BKPT (G1.12.7, "Prefetch Abort exception"). */
-void aarch32_enter_breakpoint(struct vcpu *v);
+int aarch32_entered(struct vcpu *v, uint64_t before, uint64_t *ip);
+/* The same for a BKPT that went to the host (G1.12.7, "Prefetch Abort exception"). */
+int aarch32_enter_breakpoint(struct vcpu *v, uint64_t *ip);
 
 #endif

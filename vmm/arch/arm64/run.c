@@ -21,6 +21,7 @@ bool arch_enter(struct vcpu *v, bool *kicked, struct err *e)
 	int errnum;
 
 	*kicked = false;
+	v->arch.registers->pstate = arm_get(v, ARM_PSTATE);
 	if (!arm_load_registers(v, e))
 		return false;
 	do {
@@ -73,28 +74,31 @@ static void forget_old_syndrome(struct vcpu *v, int vector)
 		arm_set(v, ARM_ESR, 0);
 }
 
-static void entered(struct vcpu_exit *x, int vector, uint64_t ip)
+/* The vCPU has taken (vector), from (ip); or, with -1, none. */
+static bool delivered(struct vcpu_exit *x, int vector, uint64_t ip)
 {
-	x->kind = EXIT_DELIVERED;
-	x->vector = (uint8_t)vector;
-	x->pushed_ip = ip;
+	x->kind = vector < 0 ? EXIT_STEPPED : EXIT_DELIVERED;
+	if (vector >= 0) {
+		x->vector = (uint8_t)vector;
+		x->pushed_ip = ip;
+	}
+	return true;
 }
 
 /* A step ends in front of a handler's first instruction: the frame is in registers. */
 static bool stepped(struct vcpu *v, struct vcpu_exit *x)
 {
 	uint64_t ip = 0;
-	int vector = aarch32_kernel(v->vm) ? aarch32_entered(v, &ip) : entry_of(v);
+	int vector;
 
-	x->kind = EXIT_STEPPED;
-	if (vector < 0)
-		return true;
-	if (!aarch32_kernel(v->vm)) {
-		ip = arm_get(v, ARM_ELR);
-		forget_old_syndrome(v, vector);
+	if (aarch32_kernel(v->vm)) {
+		vector = aarch32_entered(v, v->arch.registers->pstate, &ip);
+		return delivered(x, vector, ip);
 	}
-	entered(x, vector, ip);
-	return true;
+	vector = entry_of(v);
+	if (vector >= 0)
+		forget_old_syndrome(v, vector);
+	return delivered(x, vector, vector < 0 ? 0 : arm_get(v, ARM_ELR));
 }
 
 /* What the processor does at EL1 (D1.4.1): save, mask, and go through the table. */
@@ -119,10 +123,14 @@ static void enter_a64_breakpoint(struct vcpu *v)
  */
 static bool enter_breakpoint(struct vcpu *v, struct vcpu_exit *x)
 {
-	if (aarch32_kernel(v->vm))
-		aarch32_enter_breakpoint(v);
-	else
-		enter_a64_breakpoint(v);
+	uint64_t ip;
+	int vector;
+
+	if (aarch32_kernel(v->vm)) {
+		vector = aarch32_enter_breakpoint(v, &ip);
+		return delivered(x, vector, ip);
+	}
+	enter_a64_breakpoint(v);
 	return stepped(v, x);
 }
 

@@ -33,14 +33,6 @@ static uint64_t id_of(enum arm_register r)
 		return ARM64_SYS_REG(3, 0, 5, 2, 0);
 	case ARM_FAR:
 		return ARM64_SYS_REG(3, 0, 6, 0, 0);
-	case ARM_SPSR_ABT:
-		return CORE(spsr[KVM_SPSR_ABT]);
-	case ARM_SPSR_UND:
-		return CORE(spsr[KVM_SPSR_UND]);
-	case ARM_SPSR_IRQ:
-		return CORE(spsr[KVM_SPSR_IRQ]);
-	case ARM_SPSR_FIQ:
-		return CORE(spsr[KVM_SPSR_FIQ]);
 	case ARM_IFSR:
 		return ARM64_SYS_REG(3, 4, 5, 0, 1);
 	default:
@@ -48,15 +40,10 @@ static uint64_t id_of(enum arm_register r)
 	}
 }
 
-static bool is_spsr(enum arm_register r)
-{
-	return r == ARM_SPSR || (r >= ARM_SPSR_ABT && r <= ARM_SPSR_FIQ);
-}
-
 /* The trap flag we step with is no part of the guest's state. */
 static uint64_t without_step(enum arm_register r, uint64_t value)
 {
-	return r == ARM_PSTATE || is_spsr(r) ? value & ~ARM_PSTATE_SS : value;
+	return r == ARM_PSTATE || r == ARM_SPSR ? value & ~ARM_PSTATE_SS : value;
 }
 
 uint64_t arm_get(const struct vcpu *v, enum arm_register r)
@@ -70,8 +57,8 @@ uint64_t arm_get(const struct vcpu *v, enum arm_register r)
 		/* A register every arm64 KVM has, of a vCPU that is there. */
 		assert(!errnum);
 		(void)errnum;
-		/* An exception taken by a step has it in its SPSR: the guest must not see it. */
-		if (is_spsr(r) && regs->value[r] & ARM_PSTATE_SS)
+		/* An exception taken by a step has it in SPSR_EL1: the guest must not see it. */
+		if (r == ARM_SPSR && regs->value[r] & ARM_PSTATE_SS)
 			regs->dirty |= 1ull << r;
 		regs->value[r] = without_step(r, regs->value[r]);
 		regs->valid |= 1ull << r;
@@ -177,20 +164,16 @@ bool arm_find_places(struct vm *vm, struct err *e)
 	return aarch32_kernel(vm) ? aarch32_find_places(vm, e) : find_a64_places(vm, e);
 }
 
-static uint64_t live_bits(const struct vcpu *v, enum arm_register r)
-{
-	return aarch32_kernel(v->vm) ? aarch32_live(v, r) : is_live(v, r) ? ~0ull : 0;
-}
-
 void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
 {
 	uint64_t *value = (uint64_t *)(void *)s->bytes;
+	bool narrow = aarch32_kernel(v->vm);
 
 	s->size = ARM_REGISTERS * sizeof(*value);
-	for (int r = 0; r < ARM_REGISTERS; r++) {
-		uint64_t bits = live_bits(v, (enum arm_register)r);
+	for (int i = 0; i < ARM_REGISTERS; i++) {
+		enum arm_register r = (enum arm_register)i;
 
-		value[r] = bits ? arm_get(v, (enum arm_register)r) & bits : 0;
+		value[i] = (narrow ? aarch32_is_live(v, r) : is_live(v, r)) ? arm_get(v, r) : 0;
 	}
 }
 
