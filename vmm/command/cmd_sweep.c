@@ -107,7 +107,8 @@ static bool prepare(struct study *st, const struct options *o, struct err *e)
 	st->bar = !o->json && isatty(STDERR_FILENO);
 	st->report = (struct sweep_report){ &st->sweep, &st->image, &st->host };
 	if (!parse_options(&st->sweep, o, e) || !cmd_load_image(&st->image, o, e) ||
-	    !load_scenarios(st, o, e) || !sweep_begin(&st->sweep, e))
+	    !load_scenarios(st, o, e) || !sweep_begin(&st->sweep, e) ||
+	    !host_is_silicon(&st->host, e))
 		return false;
 	if (o->resume && !report_sweep_resume(&st->report, st->dir, e))
 		return false;
