@@ -130,14 +130,29 @@ static bool known_key(const char *const *keys, const char *key)
 	return false;
 }
 
+bool jnode_any_object(const struct jnode *n)
+{
+	return json_is_object(n->json) || wrong_type(n, "an object");
+}
+
+bool jnode_format(const struct jnode *n, const char *format)
+{
+	struct jnode has;
+
+	if (!jnode_any_object(n) || !jnode_require(n, "format", &has))
+		return false;
+	return (json_is_string(has.json) && !strcmp(json_string_value(has.json), format)) ||
+	       jnode_fail(&has, "not \"%s\"", format);
+}
+
 bool jnode_object(const struct jnode *n, const char *const *keys)
 {
 	char list[JNODE_LIST_MAX] = "";
 	const char *key;
 	json_t *value;
 
-	if (!json_is_object(n->json))
-		return wrong_type(n, "an object");
+	if (!jnode_any_object(n))
+		return false;
 	json_object_foreach (n->json, key, value) {
 		if (known_key(keys, key))
 			continue;
@@ -294,6 +309,29 @@ bool jnode_real(const struct jnode *n, double min, double max, double *value)
 		return jnode_fail(n, "%.10g is out of range: %g to %g", v, min, max);
 	*value = v;
 	return true;
+}
+
+bool jnode_need_string(const struct jnode *object, const char *key, char **copy)
+{
+	struct jnode child;
+
+	return jnode_require(object, key, &child) && jnode_string(&child, copy);
+}
+
+bool jnode_need_u64(const struct jnode *object, const char *key, uint64_t min, uint64_t max,
+		    uint64_t *value)
+{
+	struct jnode child;
+
+	return jnode_require(object, key, &child) && jnode_u64(&child, min, max, value);
+}
+
+bool jnode_need_u32(const struct jnode *object, const char *key, uint32_t min, uint32_t max,
+		    uint32_t *value)
+{
+	struct jnode child;
+
+	return jnode_require(object, key, &child) && jnode_u32(&child, min, max, value);
 }
 
 bool jnode_opt_string(const struct jnode *object, const char *key, char **copy)

@@ -40,6 +40,9 @@ bool jnode_prefix(const struct jnode *n);
 
 /* Is it an object with no other keys than (keys), NULL-terminated? */
 bool jnode_object(const struct jnode *n, const char *const *keys);
+/* Is it an object, whatever its keys? And one whose "format" is (format)? */
+bool jnode_any_object(const struct jnode *n);
+bool jnode_format(const struct jnode *n, const char *format);
 /*
  * Is (key) in the object? (child) is its value, else an absent one in which no
  * key is found either. No failure is recorded.
@@ -65,6 +68,13 @@ bool jnode_bool(const struct jnode *n, bool *value);
 bool jnode_u64(const struct jnode *n, uint64_t min, uint64_t max, uint64_t *value);
 bool jnode_u32(const struct jnode *n, uint32_t min, uint32_t max, uint32_t *value);
 bool jnode_real(const struct jnode *n, double min, double max, double *value);
+
+/* As above for the value of (key), which must be there. */
+bool jnode_need_string(const struct jnode *object, const char *key, char **copy);
+bool jnode_need_u64(const struct jnode *object, const char *key, uint64_t min, uint64_t max,
+		    uint64_t *value);
+bool jnode_need_u32(const struct jnode *object, const char *key, uint32_t min, uint32_t max,
+		    uint32_t *value);
 
 /* As above for the value of an optional (key): absent, the output keeps what it holds. */
 bool jnode_opt_string(const struct jnode *object, const char *key, char **copy);

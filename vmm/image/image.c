@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -287,27 +288,21 @@ static bool keep_symbol(const GElf_Sym *sym, const char *name)
 
 static int compare_symbols(const void *a, const void *b)
 {
-	const struct image_symbol *x = a, *y = b;
+	const struct image_symbol *x = *(struct image_symbol *const *)a;
+	const struct image_symbol *y = *(struct image_symbol *const *)b;
 
 	if (x->address != y->address)
 		return x->address > y->address ? 1 : -1;
 	return strcmp(x->name, y->name);
 }
 
-/*
- * The symbols and a copy of their string table share one allocation, so that
- * many symbols with one long name cost that name only once.
- */
-static bool copy_symbols(struct reader *r, Elf_Data *table, size_t count, const Elf_Data *strings)
+/* Those of (table) to be kept into (found), with their names in (names); (*n): how many. */
+static bool find_symbols(const struct reader *r, Elf_Data *table, size_t count,
+			 const Elf_Data *strings, const char *names, struct image_symbol *found,
+			 size_t *n)
 {
-	struct image *img = r->img;
-	char *names;
+	const struct image *img = r->img;
 
-	img->symbols = calloc(1, count * sizeof(*img->symbols) + strings->d_size);
-	if (!img->symbols)
-		return no_memory(r);
-	names = (char *)(img->symbols + count);
-	memcpy(names, strings->d_buf, strings->d_size);
 	for (size_t i = 0; i < count; i++) {
 		GElf_Sym sym;
 
@@ -320,15 +315,56 @@ static bool copy_symbols(struct reader *r, Elf_Data *table, size_t count, const 
 			return image_bad(img, r->e, "symbol %zu: its name is longer than %u bytes",
 					 i, IMAGE_NAME_MAX);
 		if (keep_symbol(&sym, names + sym.st_name))
-			img->symbols[img->nsymbols++] = (struct image_symbol){
+			found[(*n)++] = (struct image_symbol){
 				.name = names + sym.st_name,
 				.address = sym.st_value,
 				.size = sym.st_size,
 				.function = GELF_ST_TYPE(sym.st_info) == STT_FUNC,
 			};
 	}
-	qsort(img->symbols, img->nsymbols, sizeof(*img->symbols), compare_symbols);
 	return true;
+}
+
+/* (found) in order to (symbols). Every start waits for it, and qsort() moves pointers fastest. */
+static void sort_symbols(struct image_symbol *symbols, struct image_symbol *found,
+			 struct image_symbol **order, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		order[i] = &found[i];
+	qsort(order, n, sizeof(*order), compare_symbols);
+	for (size_t i = 0; i < n; i++)
+		symbols[i] = *order[i];
+}
+
+/*
+ * The symbols and a copy of their string table share one allocation, so that
+ * many symbols with one long name cost that name only once.
+ */
+static bool copy_symbols(struct reader *r, Elf_Data *table, size_t count, const Elf_Data *strings)
+{
+	struct image *img = r->img;
+	struct image_symbol *found = malloc(count * sizeof(*found) + 1);
+	struct image_symbol **order = malloc(count * sizeof(*order) + 1);
+	char *names;
+	size_t n = 0;
+	bool ok = false;
+
+	img->symbols = malloc(count * sizeof(*img->symbols) + strings->d_size);
+	if (!img->symbols || !found || !order) {
+		no_memory(r);
+		goto out;
+	}
+	names = (char *)(img->symbols + count);
+	memcpy(names, strings->d_buf, strings->d_size);
+	ok = find_symbols(r, table, count, strings, names, found, &n);
+	if (ok) {
+		sort_symbols(img->symbols, found, order, n);
+		img->nsymbols = n;
+	}
+out:
+	free(found);
+	free(order);
+	return ok;
 }
 
 static bool read_symbols(struct reader *r)
@@ -424,7 +460,7 @@ static bool read_file(int fd, uint8_t *bytes, size_t size)
 
 bool image_load(struct image *img, const char *path, struct err *e)
 {
-	uint8_t *bytes = NULL;
+	uint8_t *bytes = MAP_FAILED;
 	struct stat st = { 0 };
 	bool ok = false;
 	int fd;
@@ -441,8 +477,10 @@ bool image_load(struct image *img, const char *path, struct err *e)
 			IMAGE_FILE_MAX >> 20);
 		goto out;
 	}
-	bytes = malloc(st.st_size + 1);
-	if (!bytes) {
+	/* Not the file itself, which may change under us; its pages at once, not a fault for each. */
+	bytes = mmap(NULL, st.st_size + 1, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (bytes == MAP_FAILED) {
 		err_set(e, ERR_HOST, "%s: out of memory", path);
 		goto out;
 	}
@@ -452,7 +490,8 @@ bool image_load(struct image *img, const char *path, struct err *e)
 	}
 	ok = parse(img, path, bytes, st.st_size, e);
 out:
-	free(bytes);
+	if (bytes != MAP_FAILED)
+		munmap(bytes, st.st_size + 1);
 	if (fd >= 0)
 		close(fd);
 	return ok;

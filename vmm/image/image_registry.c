@@ -151,30 +151,43 @@ static bool check_isa(const struct image *img, uint32_t machine_isa, struct err 
 
 /* ---- the registry ------------------------------------------------------ */
 
+/* Asked of every symbol, several times, at every start: the first letter mostly answers it. */
 static bool starts_with(const char *text, const char *prefix)
 {
-	return !strncmp(text, prefix, strlen(prefix));
+	while (*prefix && *text == *prefix) {
+		text++;
+		prefix++;
+	}
+	return !*prefix;
+}
+
+/* Does (name) do as a word in a scenario and in a path? */
+static bool is_word(const char *name)
+{
+	size_t n = 0;
+
+	while ((name[n] >= 'a' && name[n] <= 'z') || (name[n] >= 'A' && name[n] <= 'Z') ||
+	       (name[n] >= '0' && name[n] <= '9') || name[n] == '_')
+		n++;
+	return n && !name[n];
 }
 
 /*
  * Allocate entries of (entry_size) for the symbols called (prefix)<name>, and
- * one more. A name must do as a word in a scenario and in a path.
+ * one more.
  */
 static void *new_entries(const struct image *img, const char *prefix, size_t entry_size,
 			 struct err *e)
 {
-	static const char word[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 	void *entries;
 	size_t n = 0;
 
 	for (size_t i = 0; i < img->nsymbols; i++) {
 		const struct image_symbol *sym = &img->symbols[i];
-		const char *name = sym->name + strlen(prefix);
 
 		if (!starts_with(sym->name, prefix))
 			continue;
-		if (!*name || name[strspn(name, word)] || sym->function || n == REGISTRY_MAX) {
+		if (!is_word(sym->name + strlen(prefix)) || sym->function || n == REGISTRY_MAX) {
 			image_bad(img, e,
 				  "symbol %s: must be a data record, one of at most %u, "
 				  "its name of letters, digits and _ only",

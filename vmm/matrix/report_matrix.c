@@ -14,27 +14,18 @@
 #include "report/report.h"
 #include "report/report_json.h"
 
-/* Digits of a fraction, as in report_json.c. */
-#define PRECISION JSON_REAL_PRECISION(9)
-
 /* ---- JSON ---- */
-
-static json_t *packed(json_t *json)
-{
-	assert(json);
-	return json;
-}
 
 static json_t *budgets(const struct matrix_cell *c)
 {
-	json_t *o = packed(json_object());
+	json_t *o = report_made(json_object());
 	char vcpu[12];
 
 	for (uint32_t i = 0; i < c->vcpus; i++) {
 		if (!matrix_nmis_of(c->nmis, i))
 			continue;
 		snprintf(vcpu, sizeof(vcpu), "%u", i);
-		json_object_set_new(o, vcpu, json_integer(matrix_nmis_of(c->nmis, i)));
+		report_put(o, vcpu, json_integer(matrix_nmis_of(c->nmis, i)));
 	}
 	return o;
 }
@@ -48,9 +39,9 @@ static json_t *identity(const struct matrix_cell *c)
 	slash = strchr(fetch, '/');
 	assert(slash);
 	*slash = '\0';
-	return packed(json_pack("{ss ss ss si ss so}", "protocol", c->protocol, "model", fetch,
-				"chunk", slash + 1, "vcpus", (int)c->vcpus, "nmis",
-				matrix_nmis_name(c->nmis), "nmi", budgets(c)));
+	return report_made(json_pack("{ss ss ss si ss so}", "protocol", c->protocol, "model", fetch,
+				     "chunk", slash + 1, "vcpus", (int)c->vcpus, "nmis",
+				     matrix_nmis_name(c->nmis), "nmi", budgets(c)));
 }
 
 static json_t *cell_json(const struct matrix_cell *c)
@@ -67,32 +58,28 @@ static json_t *cell_json(const struct matrix_cell *c)
 			"states", (json_int_t)c->states, "transitions", (json_int_t)c->transitions,
 			"memory", (json_int_t)c->memory, "seconds", c->seconds, "result",
 			c->file[0] ? c->file : NULL, "witness", c->witness ? c->file : NULL);
-	json_object_update(o, packed(came));
+	json_object_update(o, report_made(came));
 	json_decref(came);
 	return o;
 }
 
 char *report_matrix_json(const struct matrix *m)
 {
-	json_t *o = packed(json_pack("{ss}", "format", REPORT_MATRIX_FORMAT));
-	json_t *cells = packed(json_array());
-	char *text;
+	json_t *o = report_made(json_pack("{ss}", "format", REPORT_MATRIX_FORMAT));
+	json_t *cells = report_made(json_array());
 
 	report_put_host(o, m->host);
 	report_put_guest(o, m->image);
-	json_object_set_new(o, "jobs", json_integer(m->jobs));
-	json_object_set_new(o, "bounds",
-			    packed(json_pack("{sf sI}", "seconds", m->max_seconds, "cell_memory_mb",
-					     (json_int_t)m->max_memory_mb)));
+	report_put(o, "jobs", json_integer(m->jobs));
+	report_put(o, "bounds",
+		   report_made(json_pack("{sf sI}", "seconds", m->max_seconds, "cell_memory_mb",
+					 (json_int_t)m->max_memory_mb)));
 	for (size_t i = 0; i < m->ncells; i++)
-		json_array_append_new(cells, cell_json(&m->cell[i]));
-	json_object_set_new(o, "cells", cells);
-	json_object_set_new(o, "seconds", json_real(m->seconds));
-	json_object_set_new(o, "date", report_date());
-	text = json_dumps(o, JSON_INDENT(2) | PRECISION);
-	assert(text);
-	json_decref(o);
-	return text;
+		report_append(cells, cell_json(&m->cell[i]));
+	report_put(o, "cells", cells);
+	report_put(o, "seconds", json_real(m->seconds));
+	report_put(o, "date", report_date());
+	return report_indented(o);
 }
 
 /* ---- Markdown ---- */

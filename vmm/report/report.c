@@ -219,26 +219,6 @@ bool report_write_text(const char *dir, const char *name, const char *text, stru
 
 /* ---- witnesses ---- */
 
-static bool require_string(const struct jnode *object, const char *key, char **copy)
-{
-	struct jnode n;
-
-	return jnode_require(object, key, &n) && jnode_string(&n, copy);
-}
-
-static bool check_format(const struct jnode *root)
-{
-	struct jnode n;
-
-	if (!json_is_object(root->json))
-		return jnode_fail(root, "expected an object, found %s", jnode_type(root));
-	if (!jnode_require(root, "format", &n))
-		return false;
-	if (!json_is_string(n.json) || strcmp(json_string_value(n.json), REPORT_FORMAT))
-		return jnode_fail(&n, "not \"" REPORT_FORMAT "\"");
-	return true;
-}
-
 /* XXH3-128, hex. */
 static bool require_digest(const struct jnode *object, const char *key, char **copy)
 {
@@ -274,18 +254,13 @@ static bool require_schedule(const struct jnode *root, char **copy)
 
 static bool require_vcpus(const struct jnode *root, struct witness *w)
 {
-	struct jnode vcpus, executors, list;
+	struct jnode executors, list;
 	json_t *item;
 	size_t i;
 
-	if (!jnode_require(root, "vcpus", &vcpus) ||
-	    !jnode_u64(&vcpus, 1, CM_MAX_VCPUS, &w->vcpus) ||
-	    !jnode_require(root, "executors", &executors))
-		return false;
-	if (!json_is_object(executors.json))
-		return jnode_fail(&executors, "expected an object, found %s",
-				  jnode_type(&executors));
-	if (!jnode_require(&executors, "vcpus", &list))
+	if (!jnode_need_u64(root, "vcpus", 1, CM_MAX_VCPUS, &w->vcpus) ||
+	    !jnode_require(root, "executors", &executors) || !jnode_any_object(&executors) ||
+	    !jnode_require(&executors, "vcpus", &list))
 		return false;
 	json_array_foreach (list.json, i, item) {
 		if (!json_is_integer(item) || json_integer_value(item) < 0 ||
@@ -308,19 +283,17 @@ static bool take_reason(const struct jnode *root, char **copy)
 
 static bool read_witness(struct witness *w, const struct jnode *root)
 {
-	struct jnode guest, steps;
+	struct jnode guest;
 
-	if (!check_format(root) || !require_schedule(root, &w->schedule) ||
-	    !require_string(root, "scenario_path", &w->scenario_path) ||
-	    !require_string(root, "scenario_text", &w->scenario_text) ||
-	    !require_string(root, "fetch", &w->fetch) || !require_vcpus(root, w) ||
+	if (!jnode_format(root, REPORT_FORMAT) || !require_schedule(root, &w->schedule) ||
+	    !jnode_need_string(root, "scenario_path", &w->scenario_path) ||
+	    !jnode_need_string(root, "scenario_text", &w->scenario_text) ||
+	    !jnode_need_string(root, "fetch", &w->fetch) || !require_vcpus(root, w) ||
 	    !require_verdict(root, &w->verdict) || !require_digest(root, "digest", &w->digest) ||
-	    !jnode_require(root, "steps", &steps) || !jnode_u64(&steps, 0, INT64_MAX, &w->steps) ||
+	    !jnode_need_u64(root, "steps", 0, INT64_MAX, &w->steps) ||
 	    !take_reason(root, &w->reason) || !jnode_require(root, "guest", &guest))
 		return false;
-	if (!json_is_object(guest.json))
-		return jnode_fail(&guest, "expected an object, found %s", jnode_type(&guest));
-	return require_digest(&guest, "digest", &w->guest_digest);
+	return jnode_any_object(&guest) && require_digest(&guest, "digest", &w->guest_digest);
 }
 
 bool witness_load(struct witness *w, const char *path, struct err *e)

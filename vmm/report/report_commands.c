@@ -8,14 +8,6 @@
 #include "model/site.h"
 #include "report/report_json.h"
 
-char *report_dump(json_t *json)
-{
-	char *line = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-
-	json_decref(json);
-	return line;
-}
-
 char *report_list(const struct image *img, const struct scenario *s, size_t n)
 {
 	json_t *protocols = json_array(), *sites = json_array(), *scenarios = json_array();

@@ -19,19 +19,6 @@ struct report_page {
 	json_t *summary;
 };
 
-/* Takes (value) over. */
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		assert(!"memory for a page");
-}
-
-static void append(json_t *array, json_t *value)
-{
-	if (json_array_append_new(array, value))
-		assert(!"memory for a page");
-}
-
 struct report_page *report_page_new(struct machine *m)
 {
 	const struct scenario *s = m->scenario;
@@ -48,13 +35,13 @@ struct report_page *report_page_new(struct machine *m)
 		struct site site;
 
 		site_place(&site, s->site[i].site, i, s->site[i].offset);
-		put(forms, "old",
-		    report_text(trace_disassemble(m, &site.placed, site.placed.old_bytes, text,
-						  sizeof(text))));
-		put(forms, "new",
-		    report_text(trace_disassemble(m, &site.placed, site.placed.new_bytes, text,
-						  sizeof(text))));
-		append(p->forms, forms);
+		report_put(forms, "old",
+			   report_text(trace_disassemble(m, &site.placed, site.placed.old_bytes,
+							 text, sizeof(text))));
+		report_put(forms, "new",
+			   report_text(trace_disassemble(m, &site.placed, site.placed.new_bytes,
+							 text, sizeof(text))));
+		report_append(p->forms, forms);
 	}
 	return p;
 }
@@ -87,11 +74,11 @@ static json_t *remarks_json(const struct trace_line *l)
 
 		if (piece->first) {
 			remark = json_array();
-			append(remarks, remark);
+			report_append(remarks, remark);
 		}
-		append(json, report_text(piece->text));
-		append(json, json_string(tones[piece->tone]));
-		append(remark, json);
+		report_append(json, report_text(piece->text));
+		report_append(json, json_string(tones[piece->tone]));
+		report_append(remark, json);
 	}
 	return remarks;
 }
@@ -101,11 +88,11 @@ static json_t *bytes_json(const struct trace_bytes *b)
 	char hex[4 * CM_MAX_SITE_LEN];
 	json_t *o = json_object();
 
-	put(o, "site", json_integer(b->site));
-	put(o, "at", json_integer(b->at));
-	put(o, "bytes", json_string(site_hex(b->bytes, b->length, hex, sizeof(hex))));
-	put(o, "letters", json_string(b->letters));
-	put(o, "form", json_string(site_form_name(b->form)));
+	report_put(o, "site", json_integer(b->site));
+	report_put(o, "at", json_integer(b->at));
+	report_put(o, "bytes", json_string(site_hex(b->bytes, b->length, hex, sizeof(hex))));
+	report_put(o, "letters", json_string(b->letters));
+	report_put(o, "form", json_string(site_form_name(b->form)));
 	return o;
 }
 
@@ -120,9 +107,9 @@ static json_t *skipped_json(const uint64_t skipped[CM_MAX_VCPUS])
 		if (!skipped[i])
 			continue;
 		pair = json_array();
-		append(pair, json_integer(i));
-		append(pair, json_integer((json_int_t)skipped[i]));
-		append(list, pair);
+		report_append(pair, json_integer(i));
+		report_append(pair, json_integer((json_int_t)skipped[i]));
+		report_append(list, pair);
 	}
 	return list;
 }
@@ -134,10 +121,10 @@ static json_t *changes_json(const struct trace_line *l)
 	for (size_t i = 0; i < l->nchanges; i++) {
 		json_t *change = json_array();
 
-		append(change, report_text(l->change[i].name));
-		append(change, report_text(l->change[i].from));
-		append(change, report_text(l->change[i].to));
-		append(list, change);
+		report_append(change, report_text(l->change[i].name));
+		report_append(change, report_text(l->change[i].from));
+		report_append(change, report_text(l->change[i].to));
+		report_append(list, change);
 	}
 	return list;
 }
@@ -147,20 +134,20 @@ void report_page_line(void *page, const struct trace_line *l)
 	struct report_page *p = page;
 	json_t *o = json_object(), *memory = json_array();
 
-	put(o, "n", json_integer((json_int_t)l->number));
-	put(o, "vcpu", json_integer(l->vcpu));
-	put(o, "place", report_text(l->place));
-	put(o, "deed", report_text(l->deed));
-	put(o, "says", remarks_json(l));
-	put(o, "fetched", l->at_site ? bytes_json(&l->fetched) : json_null());
+	report_put(o, "n", json_integer((json_int_t)l->number));
+	report_put(o, "vcpu", json_integer(l->vcpu));
+	report_put(o, "place", report_text(l->place));
+	report_put(o, "deed", report_text(l->deed));
+	report_put(o, "says", remarks_json(l));
+	report_put(o, "fetched", l->at_site ? bytes_json(&l->fetched) : json_null());
 	for (uint32_t i = 0; i < l->nsites; i++)
-		append(memory, bytes_json(&l->memory[i]));
-	put(o, "memory", memory);
-	put(o, "changes", changes_json(l));
-	put(o, "stored", json_boolean(l->stored));
-	put(o, "violation", json_boolean(l->violation));
-	put(o, "skipped", skipped_json(l->skipped));
-	append(p->lines, o);
+		report_append(memory, bytes_json(&l->memory[i]));
+	report_put(o, "memory", memory);
+	report_put(o, "changes", changes_json(l));
+	report_put(o, "stored", json_boolean(l->stored));
+	report_put(o, "violation", json_boolean(l->violation));
+	report_put(o, "skipped", skipped_json(l->skipped));
+	report_append(p->lines, o);
 }
 
 /* ---- the page ---- */
@@ -169,9 +156,9 @@ static json_t *recorded_json(const struct witness *w)
 {
 	json_t *o = json_object();
 
-	put(o, "path", report_text(w->path));
-	put(o, "verdict", report_text(w->verdict));
-	put(o, "reason", w->reason ? report_text(w->reason) : json_null());
+	report_put(o, "path", report_text(w->path));
+	report_put(o, "verdict", report_text(w->verdict));
+	report_put(o, "reason", w->reason ? report_text(w->reason) : json_null());
 	return o;
 }
 
@@ -180,14 +167,14 @@ static char *data_text(const struct report_page *p, const struct report_page_end
 	json_t *o = json_object();
 	char *text;
 
-	put(o, "result", report_object(end->result));
-	put(o, "recorded", recorded_json(end->witness));
-	put(o, "same", json_boolean(end->same));
-	put(o, "summary", json_incref(p->summary));
-	put(o, "forms", json_incref(p->forms));
-	put(o, "schedule", report_text(end->witness->schedule));
-	put(o, "lines", json_incref(p->lines));
-	put(o, "skipped", skipped_json(end->skipped));
+	report_put(o, "result", report_object(end->result));
+	report_put(o, "recorded", recorded_json(end->witness));
+	report_put(o, "same", json_boolean(end->same));
+	report_put(o, "summary", json_incref(p->summary));
+	report_put(o, "forms", json_incref(p->forms));
+	report_put(o, "schedule", report_text(end->witness->schedule));
+	report_put(o, "lines", json_incref(p->lines));
+	report_put(o, "skipped", skipped_json(end->skipped));
 	text = json_dumps(o, JSON_COMPACT);
 	assert(text);
 	json_decref(o);

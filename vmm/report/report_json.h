@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * report_json.h - the pieces that every result in JSON is made of, for the
- * reports of studies (matrix, sweep, survey, bench) too. Out of memory ends the
- * program, as in report_json.c, but where a NULL is spoken of.
+ * report_json.h - the pieces that every report in JSON is made of: of results
+ * (report_json.c), and of studies (matrix, sweep, survey, bench). What they make is
+ * the caller's. Out of memory ends the program, but where a NULL is spoken of.
  */
 #ifndef CROSSMOD_REPORT_JSON_H
 #define CROSSMOD_REPORT_JSON_H
@@ -11,6 +11,16 @@
 
 #include "base/err.h"
 #include "run/result.h"
+
+/* Digits of a fraction: enough for nanoseconds of seconds, too few to show rounding errors. */
+#define REPORT_PRECISION JSON_REAL_PRECISION(9)
+
+/* (value), which is taken over, into (o) as (key), or at the end of (array). */
+void report_put(json_t *o, const char *key, json_t *value);
+void report_append(json_t *array, json_t *value);
+
+/* What json_pack() and its like made, or the end of the program. */
+json_t *report_made(json_t *json);
 
 /* "host" and "guest" into (o). */
 void report_put_host(json_t *o, const struct host *h);
@@ -33,6 +43,14 @@ json_t *report_date(void);
 
 /* (s) as a JSON string; where it is not UTF-8, its ASCII. */
 json_t *report_text(const char *s);
+/* The same, or null where it is NULL or "". */
+json_t *report_text_or_null(const char *s);
+
+/* The numbers of the vCPUs in (mask). */
+json_t *report_vcpus(uint32_t mask);
+
+/* (o), which is taken over, as a document of many lines. Heap string. */
+char *report_indented(json_t *o);
 
 /* (json), which is taken over, as one line. Heap string; NULL when memory ran out on the way. */
 char *report_dump(json_t *json);

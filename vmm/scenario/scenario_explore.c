@@ -54,8 +54,8 @@ static bool read_nmis(struct scenario *s, const struct jnode *n)
 	json_t *value;
 	uint32_t vcpu;
 
-	if (!json_is_object(n->json))
-		return jnode_fail(n, "expected an object, found %s", jnode_type(n));
+	if (!jnode_any_object(n))
+		return false;
 	json_object_foreach (n->json, key, value) {
 		struct jnode budget;
 

@@ -22,18 +22,6 @@
 
 static const char *const sides[SURVEY_SIDES] = { "guest", "control" };
 
-static json_t *packed(json_t *json)
-{
-	assert(json);
-	return json;
-}
-
-/* A measured value, or null. */
-static json_t *real(double value)
-{
-	return packed(isfinite(value) ? json_real(value) : json_null());
-}
-
 const char *report_survey_stores(const struct survey_cell *c, char *buf, size_t size)
 {
 	if (c->width == 1)
@@ -50,14 +38,16 @@ static json_t *tears_json(const struct survey_counts *c)
 {
 	struct survey_rate r = survey_rate(c);
 
-	return packed(json_pack(
+	return report_made(json_pack(
 		"{sI sI sI sI sI sI sI sb so so so so}", "executions", (json_int_t)c->executions,
 		"transitions", (json_int_t)c->transitions, "pokes", (json_int_t)c->pokes, "torn",
 		(json_int_t)r.torn, "old_head_new_tail", (json_int_t)c->torn[SURVEY_OLD_HEAD],
 		"new_head_old_tail", (json_int_t)c->torn[SURVEY_NEW_HEAD], "other",
 		(json_int_t)c->torn[SURVEY_OTHER], "enough_transitions", r.enough, "ppm",
-		real(r.enough ? r.ppm : NAN), "low_ppm", real(r.enough ? r.low : NAN), "high_ppm",
-		real(r.enough ? r.high : NAN), "executions_per_second", real(survey_speed(c))));
+		report_number(r.enough ? r.ppm : NAN), "low_ppm",
+		report_number(r.enough ? r.low : NAN), "high_ppm",
+		report_number(r.enough ? r.high : NAN), "executions_per_second",
+		report_number(survey_speed(c))));
 }
 
 static json_t *times_json(const struct survey_cell *c, enum survey_side side)
@@ -67,14 +57,16 @@ static json_t *times_json(const struct survey_cell *c, enum survey_side side)
 	double low, high;
 
 	stats_wilson(n->stale_pokes, n->transitions, &low, &high);
-	return packed(json_pack(
-		"{sI sI sI sI so so sI sI so so so so}", "executions", (json_int_t)n->executions,
-		"pokes_seen", (json_int_t)n->transitions, "stale_runs", (json_int_t)n->stale_runs,
-		"stale_pokes", (json_int_t)n->stale_pokes, "stale_low", real(low), "stale_high",
-		real(high), "samples", (json_int_t)l->samples, "early_samples",
-		(json_int_t)l->early, "p5_ns", real(survey_latency_ns(l, 0.05)), "median_ns",
-		real(survey_latency_ns(l, 0.5)), "p95_ns", real(survey_latency_ns(l, 0.95)),
-		"p99_ns", real(survey_latency_ns(l, 0.99))));
+	return report_made(
+		json_pack("{sI sI sI sI so so sI sI so so so so}", "executions",
+			  (json_int_t)n->executions, "pokes_seen", (json_int_t)n->transitions,
+			  "stale_runs", (json_int_t)n->stale_runs, "stale_pokes",
+			  (json_int_t)n->stale_pokes, "stale_low", report_number(low), "stale_high",
+			  report_number(high), "samples", (json_int_t)l->samples, "early_samples",
+			  (json_int_t)l->early, "p5_ns", report_number(survey_latency_ns(l, 0.05)),
+			  "median_ns", report_number(survey_latency_ns(l, 0.5)), "p95_ns",
+			  report_number(survey_latency_ns(l, 0.95)), "p99_ns",
+			  report_number(survey_latency_ns(l, 0.99))));
 }
 
 static json_t *side_json(const struct survey *s, const struct survey_cell *c, enum survey_side side)
@@ -82,12 +74,12 @@ static json_t *side_json(const struct survey *s, const struct survey_cell *c, en
 	const struct survey_counts *n = &c->side[side];
 
 	if (*c->unsupported[side])
-		return packed(json_pack("{ss}", "unsupported", c->unsupported[side]));
+		return report_made(json_pack("{ss}", "unsupported", c->unsupported[side]));
 	if (c->what == SURVEY_COST)
-		return n->watched ?
-			       packed(json_pack("{so sI}", "ns", real(survey_cost_ns(s, c, side)),
-						"spent", (json_int_t)n->watched)) :
-			       json_null();
+		return n->watched ? report_made(json_pack("{so sI}", "ns",
+							  report_number(survey_cost_ns(s, c, side)),
+							  "spent", (json_int_t)n->watched)) :
+				    json_null();
 	if (!n->executions)
 		return json_null();
 	return c->what == SURVEY_TEAR ? tears_json(n) : times_json(c, side);
@@ -98,20 +90,20 @@ static json_t *place_json(const struct survey *s, const struct survey_cell *c)
 	bool aligned;
 	uint32_t stores = survey_cell_stores(s, c, &aligned);
 
-	return packed(json_pack("{ss si si sb si sb si si}", "kind", survey_kind_name(c->kind),
-				"offset", (int)c->offset, "width", (int)c->width, "natural",
-				c->natural, "stores", (int)stores, "aligned", aligned, "pause",
-				(int)c->pause, "cpl", (int)c->cpl));
+	return report_made(json_pack("{ss si si sb si sb si si}", "kind", survey_kind_name(c->kind),
+				     "offset", (int)c->offset, "width", (int)c->width, "natural",
+				     c->natural, "stores", (int)stores, "aligned", aligned, "pause",
+				     (int)c->pause, "cpl", (int)c->cpl));
 }
 
 static json_t *cell_json(const struct survey *s, const struct survey_cell *c)
 {
-	json_t *o = c->what == SURVEY_COST ? packed(json_object()) : place_json(s, c);
+	json_t *o = c->what == SURVEY_COST ? report_made(json_object()) : place_json(s, c);
 
 	if (c->what != SURVEY_TEAR)
-		json_object_set_new(o, "synchronisation", json_string(survey_sync_name(c->sync)));
+		report_put(o, "synchronisation", json_string(survey_sync_name(c->sync)));
 	for (int side = 0; side < SURVEY_SIDES; side++)
-		json_object_set_new(o, sides[side], side_json(s, c, (enum survey_side)side));
+		report_put(o, sides[side], side_json(s, c, (enum survey_side)side));
 	return o;
 }
 
@@ -146,7 +138,8 @@ static json_t *ratio_json(double (*ratio)(const struct survey *s, size_t *n),
 	size_t n;
 	double median = ratio(s, &n);
 
-	return packed(json_pack("{so sI}", "median", real(median), "cells", (json_int_t)n));
+	return report_made(
+		json_pack("{so sI}", "median", report_number(median), "cells", (json_int_t)n));
 }
 
 static void put_member(FILE *out, const char *name, json_t *json)
@@ -157,7 +150,7 @@ static void put_member(FILE *out, const char *name, json_t *json)
 
 static void put_survey(FILE *out, const struct survey *s)
 {
-	json_t *o = packed(json_object()), *json;
+	json_t *o = report_made(json_object()), *json;
 	const char *key;
 
 	report_put_host(o, s->host);
@@ -167,11 +160,12 @@ static void put_survey(FILE *out, const struct survey *s)
 		put_member(out, key, json_incref(json));
 	json_decref(o);
 	put_member(out, "date", report_date());
-	put_member(out, "seconds", real(s->seconds));
+	put_member(out, "seconds", report_number(s->seconds));
 	put_member(out, "rounds",
-		   packed(json_pack("{si si}", "wanted", (int)s->rounds, "done",
-				    (int)s->rounds_done)));
-	put_member(out, "interrupted", packed(json_boolean(s->interrupted)));
+		   report_made(json_pack("{si si}", "wanted", (int)s->rounds, "done",
+					 (int)s->rounds_done)));
+	put_member(out, "cells_left_out", json_integer((json_int_t)(s->ncells - s->visited)));
+	put_member(out, "interrupted", report_made(json_boolean(s->interrupted)));
 	put_member(out, "writer_cpl", json_integer(3));
 	put_member(out, "transitions_min", json_integer(SURVEY_TRANSITIONS_MIN));
 	put_member(out, "speed_ratio", ratio_json(survey_speed_ratio, s));

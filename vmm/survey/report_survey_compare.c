@@ -6,7 +6,6 @@
  */
 #include "survey/report_survey.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -53,33 +52,6 @@ static void survey_free(struct read_survey *s)
 
 /* ---- reading ---- */
 
-static bool object(const struct jnode *n)
-{
-	return json_is_object(n->json) ||
-	       jnode_fail(n, "expected an object, found %s", jnode_type(n));
-}
-
-static bool need_string(const struct jnode *o, const char *key, char **copy)
-{
-	struct jnode n;
-
-	return jnode_require(o, key, &n) && jnode_string(&n, copy);
-}
-
-static bool need_u32(const struct jnode *o, const char *key, uint32_t max, uint32_t *value)
-{
-	struct jnode n;
-
-	return jnode_require(o, key, &n) && jnode_u32(&n, 0, max, value);
-}
-
-static bool need_count(const struct jnode *o, const char *key, uint64_t *value)
-{
-	struct jnode n;
-
-	return jnode_require(o, key, &n) && jnode_u64(&n, 0, INT64_MAX, value);
-}
-
 /* Null, absent as unsupported: nothing was measured. */
 static bool read_counts(const struct jnode *cell, struct survey_counts *c)
 {
@@ -90,11 +62,12 @@ static bool read_counts(const struct jnode *cell, struct survey_counts *c)
 		return false;
 	if (json_is_null(n.json) || (json_is_object(n.json) && jnode_get(&n, "unsupported", &why)))
 		return true;
-	if (!object(&n) || !need_count(&n, "executions", &c->executions) ||
-	    !need_count(&n, "transitions", &c->transitions) ||
-	    !need_count(&n, "old_head_new_tail", &c->torn[SURVEY_OLD_HEAD]) ||
-	    !need_count(&n, "new_head_old_tail", &c->torn[SURVEY_NEW_HEAD]) ||
-	    !need_count(&n, "other", &c->torn[SURVEY_OTHER]))
+	if (!jnode_any_object(&n) ||
+	    !jnode_need_u64(&n, "executions", 0, INT64_MAX, &c->executions) ||
+	    !jnode_need_u64(&n, "transitions", 0, INT64_MAX, &c->transitions) ||
+	    !jnode_need_u64(&n, "old_head_new_tail", 0, INT64_MAX, &c->torn[SURVEY_OLD_HEAD]) ||
+	    !jnode_need_u64(&n, "new_head_old_tail", 0, INT64_MAX, &c->torn[SURVEY_NEW_HEAD]) ||
+	    !jnode_need_u64(&n, "other", 0, INT64_MAX, &c->torn[SURVEY_OTHER]))
 		return false;
 	for (int i = 0; i < SURVEY_TEARS; i++)
 		if (c->torn[i] > c->executions || (torn += c->torn[i]) > c->executions)
@@ -106,11 +79,12 @@ static bool read_cell(const struct jnode *n, struct read_cell *c)
 {
 	struct jnode natural;
 
-	return object(n) && need_string(n, "kind", &c->kind) &&
-	       need_u32(n, "offset", 4095, &c->offset) && need_u32(n, "width", 8, &c->width) &&
+	return jnode_any_object(n) && jnode_need_string(n, "kind", &c->kind) &&
+	       jnode_need_u32(n, "offset", 0, 4095, &c->offset) &&
+	       jnode_need_u32(n, "width", 0, 8, &c->width) &&
 	       jnode_require(n, "natural", &natural) && jnode_bool(&natural, &c->natural) &&
-	       need_u32(n, "pause", SURVEY_PAUSE_MAX, &c->pause) &&
-	       need_u32(n, "cpl", 3, &c->cpl) && read_counts(n, &c->guest);
+	       jnode_need_u32(n, "pause", 0, SURVEY_PAUSE_MAX, &c->pause) &&
+	       jnode_need_u32(n, "cpl", 0, 3, &c->cpl) && read_counts(n, &c->guest);
 }
 
 static bool read_cells(const struct jnode *root, struct read_survey *s)
@@ -142,7 +116,7 @@ static bool read_value(const struct jnode *n, const char *key, const char *what,
 	char name[64], *sync = NULL;
 	uint32_t at = 0;
 
-	if (!object(n) || !need_string(n, "synchronisation", &sync))
+	if (!jnode_any_object(n) || !jnode_need_string(n, "synchronisation", &sync))
 		return false;
 	if (jnode_get(n, "offset", &offset) && !jnode_u32(&offset, 0, 4095, &at)) {
 		free(sync);
@@ -189,16 +163,12 @@ static bool read_values(const struct jnode *root, const char *list_name, const c
 
 static bool read_root(const struct jnode *root, struct read_survey *s)
 {
-	struct jnode format, host;
+	struct jnode host;
 
-	if (!object(root) || !jnode_require(root, "format", &format))
-		return false;
-	if (!json_is_string(format.json) ||
-	    strcmp(json_string_value(format.json), REPORT_SURVEY_FORMAT))
-		return jnode_fail(&format, "not \"" REPORT_SURVEY_FORMAT "\"");
-	return jnode_require(root, "host", &host) && object(&host) &&
-	       need_string(&host, "cpu", &s->cpu) && need_string(&host, "kernel", &s->kernel) &&
-	       need_string(&host, "kvm", &s->module) &&
+	return jnode_format(root, REPORT_SURVEY_FORMAT) && jnode_require(root, "host", &host) &&
+	       jnode_any_object(&host) && jnode_need_string(&host, "cpu", &s->cpu) &&
+	       jnode_need_string(&host, "kernel", &s->kernel) &&
+	       jnode_need_string(&host, "kvm", &s->module) &&
 	       read_values(root, "times", "median_ns", "store to execution", s) &&
 	       read_values(root, "costs", "ns", "cost", s) && read_cells(root, s);
 }

@@ -357,10 +357,11 @@ void report_survey_text(FILE *out, const struct survey *s)
 		s->host->kernel, s->host->kvm_module, host_quirks(s->host, quirks, sizeof(quirks)));
 	fprintf(out, "%zu cells, %u of %u rounds, %.1f s%s; crossmod %s (%s), guest image %s\n",
 		s->ncells, s->rounds_done, s->rounds, s->seconds,
-		s->interrupted ? ", interrupted" :
-		s->late	       ? ", cut off" :
-				 "",
-		s->host->version, s->host->commit, s->image->digest);
+		s->interrupted ? ", interrupted" : "", s->host->version, s->host->commit,
+		s->image->digest);
+	if (s->visited < s->ncells)
+		fprintf(out, "%zu of the cells had no turn: they are not measured.\n",
+			s->ncells - s->visited);
 	fprintf(out,
 		"One processor stores the two forms of an instruction in turn, at CPL3 through a "
 		"writable alias; another executes it.\n\n");

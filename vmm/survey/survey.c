@@ -9,8 +9,8 @@
 
 /* A slice of a cell is this long if the time is plenty; then there are more rounds. */
 #define SLICE_WANTED 0.010
-#define SLICE_LEAST  0.001
 #define SLICE_FEW    0.005 /* at least, of the cells of which there are few: times and costs */
+#define EXPENSE_MAX  4	   /* times the slice, or cells are left out rather than hardly watched */
 #define ROUNDS_MAX   1000u
 
 /* ---- the cells ---- */
@@ -242,17 +242,27 @@ struct clock {
 	const struct survey_runner *r;
 	double end;
 	double expense; /* seconds a slice takes besides, on average of late */
-	uint64_t left;	/* slices */
+	uint64_t left;	/* slices, of all rounds */
+	uint64_t left_in_round;
 };
+
+/* Another round pays only where slices are longer than what they cost. */
+static double share(const struct clock *k, double now)
+{
+	double each = (k->end - now) / (double)k->left - k->expense;
+
+	return each >= k->expense ? each : (k->end - now) / (double)k->left_in_round - k->expense;
+}
 
 static bool visit(struct survey *s, struct clock *k, struct survey_cell *c, enum survey_side side,
 		  struct err *e)
 {
+	double least = c->what == SURVEY_TEAR ? SURVEY_SLICE_MIN : SLICE_FEW;
 	double before = k->r->now(k->r->lab), took;
-	double slice = fmax((k->end - before) / (double)k->left - k->expense,
-			    c->what == SURVEY_TEAR ? SLICE_LEAST : SLICE_FEW);
+	double slice = fmax(share(k, before), fmax(least, k->expense / EXPENSE_MAX));
 
 	k->left--;
+	k->left_in_round--;
 	if (*c->unsupported[side])
 		return true;
 	if (!k->r->slice(k->r->lab, c, side, slice, e))
@@ -290,6 +300,7 @@ static bool visit_all(struct survey *s, struct clock *k, struct err *e)
 	size_t at = 0, step = stride(s->ncells);
 	bool control_first = s->rounds_done % 2;
 
+	k->left_in_round = s->ncells * SURVEY_SIDES;
 	for (size_t i = 0; i < s->ncells && !s->interrupted; i++, at = (at + step) % s->ncells) {
 		enum survey_side first = control_first ? SURVEY_CONTROL : SURVEY_GUEST;
 		enum survey_side second = control_first ? SURVEY_GUEST : SURVEY_CONTROL;
@@ -297,13 +308,12 @@ static bool visit_all(struct survey *s, struct clock *k, struct err *e)
 		if (!visit(s, k, &s->cell[at], first, e) || !visit(s, k, &s->cell[at], second, e))
 			return false;
 		control_first = !control_first;
+		s->visited += !s->rounds_done;
 		s->interrupted = k->r->stopped(k->r->lab);
-		if (k->r->now(k->r->lab) > k->end + s->seconds) {
-			s->late = true;
-			return true;
-		}
+		if (k->r->now(k->r->lab) >= k->end)
+			break;
 	}
-	s->rounds_done += !s->interrupted;
+	s->rounds_done += !k->left_in_round;
 	return true;
 }
 
@@ -314,8 +324,7 @@ bool survey_run(struct survey *s, const struct survey_runner *r, struct err *e)
 	bool ok = survey_rounds(s, e);
 
 	k.left = (uint64_t)s->rounds * s->ncells * SURVEY_SIDES;
-	while (ok && !s->interrupted && !s->late && s->rounds_done < s->rounds &&
-	       (!s->rounds_done || r->now(r->lab) < k.end))
+	while (ok && !s->interrupted && s->rounds_done < s->rounds && r->now(r->lab) < k.end)
 		ok = visit_all(s, &k, e);
 	s->seconds = r->now(r->lab) - start;
 	return ok;

@@ -123,8 +123,8 @@ struct survey {
 	uint32_t rounds;      /* wanted */
 	uint32_t rounds_done; /* whole ones */
 	uint64_t slices;      /* done, of both sides */
+	size_t visited;	      /* cells that had a turn: the time may not suffice for all */
 	bool interrupted;
-	bool late; /* twice the time was up in the middle of a round */
 };
 
 /* ERR_UNSUPPORTED when the image lacks a kind of site or the guest's loops. */
@@ -185,9 +185,10 @@ bool survey_rounds(struct survey *s, struct err *e);
 /*
  * Visit every cell in every round, guest and control next to each other, the
  * first of the two changing: drift hits all alike, and whenever it ends there is a
- * whole picture. Where a busy host makes slices long the rounds are fewer; the
- * first is cut off at twice the time. Interrupted it returns true as well, with
- * what was measured.
+ * whole picture. It ends when the time is up: where slices cost much the rounds
+ * are fewer, and where they cost more than the time has, cells all over the survey
+ * are left out (s->visited). Interrupted it returns true as well, with what was
+ * measured.
  */
 bool survey_run(struct survey *s, const struct survey_runner *r, struct err *e);
 

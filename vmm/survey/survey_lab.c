@@ -30,6 +30,8 @@
 #define EXECUTOR     1u
 #define ACTORS	     2u
 #define LOOK_SECONDS 0.02
+#define POLL_SECONDS 0.00002
+#define GO_SECONDS   2.0 /* at most, until a loop that was started goes round */
 
 struct survey_lab {
 	const struct image *image;
@@ -283,9 +285,39 @@ static bool start(struct slice *sl, uint32_t id, struct err *e)
 	return true;
 }
 
+static void nap(double seconds)
+{
+	struct timespec t = clock_timespec(seconds);
+
+	nanosleep(&t, NULL);
+}
+
+/* By naps: on two processors a thread that spins takes one away from those it waits for. */
+static bool comes_within(double seconds, bool (*come)(const void *), const void *what)
+{
+	double end = clock_now() + seconds;
+
+	for (; !come(what); nap(POLL_SECONDS))
+		if (clock_now() > end)
+			return false;
+	return true;
+}
+
+static bool counted(const void *counter)
+{
+	return __atomic_load_n((const uint64_t *)counter, __ATOMIC_RELAXED) != 0;
+}
+
+static bool has_ended(const void *actor)
+{
+	const struct actor *a = actor;
+
+	return !a->started || atomic_load(&a->done);
+}
+
 static bool advances(const uint64_t *counter, const char *who, struct err *e)
 {
-	return bare_wait(counter, 0) ||
+	return comes_within(GO_SECONDS, counted, counter) ||
 	       err_set(e, ERR_HOST, "the survey's %s does not advance", who);
 }
 
@@ -309,13 +341,6 @@ static bool start_all(struct slice *sl, struct err *e)
 	       (start(sl, EXECUTOR, e) && advances(&sl->s->executions, "executor", e));
 }
 
-static void nap(double seconds)
-{
-	struct timespec t = { .tv_nsec = (long)(seconds * 1e9) };
-
-	nanosleep(&t, NULL);
-}
-
 static void wait_for(double seconds)
 {
 	double end = clock_now() + seconds;
@@ -325,16 +350,9 @@ static void wait_for(double seconds)
 }
 
 /* Until (id)'s loop has ended, if it was started, but not for ever. */
-static bool ends(struct slice *sl, uint32_t id)
+static bool ends(const struct slice *sl, uint32_t id)
 {
-	double patience = clock_now() + GUARD_SECONDS;
-
-	while (sl->actor[id].started && !atomic_load(&sl->actor[id].done)) {
-		if (clock_now() > patience)
-			return false;
-		nap(0.00002);
-	}
-	return true;
+	return comes_within(GUARD_SECONDS, has_ended, &sl->actor[id]);
 }
 
 /* Fetch every vCPU out of KVM_RUN. */

@@ -17,31 +17,6 @@
 #include "report/report.h"
 #include "report/report_json.h"
 
-/* Digits of a fraction, as in report_json.c. */
-#define PRECISION JSON_REAL_PRECISION(9)
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		assert(!"memory for a report");
-}
-
-static void append(json_t *array, json_t *value)
-{
-	if (json_array_append_new(array, value))
-		assert(!"memory for a report");
-}
-
-static json_t *vcpu_list(uint32_t mask)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < CM_MAX_VCPUS; i++)
-		if (mask & 1u << i)
-			append(list, json_integer(i));
-	return list;
-}
-
 /* ---- a run ---- */
 
 /* What is measured, for the writer and the reader alike. */
@@ -79,10 +54,10 @@ static json_t *run_json(const struct sweep_run *r)
 				members[i].type == REAL ? report_number(*(const double *)at) :
 							  json_boolean(*(const bool *)at);
 
-		put(o, members[i].name, value);
+		report_put(o, members[i].name, value);
 	}
-	put(o, "verdict", json_string(verdict_name(r->verdict)));
-	put(o, "reason", report_text(r->reason));
+	report_put(o, "verdict", json_string(verdict_name(r->verdict)));
+	report_put(o, "reason", report_text(r->reason));
 	return o;
 }
 
@@ -116,7 +91,7 @@ static bool read_run(const struct jnode *n, struct sweep_run *r)
 	free(text);
 	if (!r->done)
 		return jnode_fail(&member, "not a verdict");
-	if (!jnode_require(n, "reason", &member) || !jnode_string(&member, &text))
+	if (!jnode_need_string(n, "reason", &text))
 		return false;
 	snprintf(r->reason, sizeof(r->reason), "%s", text);
 	free(text);
@@ -129,10 +104,10 @@ static json_t *host_identity(const struct host *h)
 {
 	json_t *o = json_object();
 
-	put(o, "cpu", report_text(h->cpu));
-	put(o, "kernel", report_text(h->kernel));
-	put(o, "kvm", report_text(h->kvm_module));
-	put(o, "cores", json_integer(h->cores));
+	report_put(o, "cpu", report_text(h->cpu));
+	report_put(o, "kernel", report_text(h->kernel));
+	report_put(o, "kvm", report_text(h->kvm_module));
+	report_put(o, "cores", json_integer(h->cores));
 	return o;
 }
 
@@ -143,23 +118,23 @@ static json_t *config(const struct sweep_report *r)
 	json_t *o = json_object(), *rates = json_array(), *curves = json_array();
 
 	for (uint32_t i = 0; i < s->nrates; i++)
-		append(rates, json_real(s->rate[i]));
+		report_append(rates, json_real(s->rate[i]));
 	for (uint32_t i = 0; i < s->ncurves; i++) {
 		json_t *curve = json_object();
 
-		put(curve, "scenario", report_text(s->curve[i].scenario->name));
-		put(curve, "targets", vcpu_list(s->curve[i].targets));
-		put(curve, "text", report_text(s->curve[i].scenario->text));
-		append(curves, curve);
+		report_put(curve, "scenario", report_text(s->curve[i].scenario->name));
+		report_put(curve, "targets", report_vcpus(s->curve[i].targets));
+		report_put(curve, "text", report_text(s->curve[i].scenario->text));
+		report_append(curves, curve);
 	}
-	put(o, "seconds", json_real(s->seconds));
-	put(o, "repeat", json_integer(s->repeat));
-	put(o, "rates", rates);
-	put(o, "distribution", json_string(distribution_name(s->distribution)));
-	put(o, "deadline_seconds", json_real(SWEEP_DEADLINE));
-	put(o, "guest", report_text(r->image->digest));
-	put(o, "host", host_identity(r->host));
-	put(o, "curves", curves);
+	report_put(o, "seconds", json_real(s->seconds));
+	report_put(o, "repeat", json_integer(s->repeat));
+	report_put(o, "rates", rates);
+	report_put(o, "distribution", json_string(distribution_name(s->distribution)));
+	report_put(o, "deadline_seconds", json_real(SWEEP_DEADLINE));
+	report_put(o, "guest", report_text(r->image->digest));
+	report_put(o, "host", host_identity(r->host));
+	report_put(o, "curves", curves);
 	return o;
 }
 
@@ -175,12 +150,12 @@ static json_t *intervals(const struct sweep *s, uint32_t curve, uint32_t rate)
 
 		if (i.n) {
 			value = json_object();
-			put(value, "median", json_real(i.median));
-			put(value, "low", json_real(i.low));
-			put(value, "high", json_real(i.high));
-			put(value, "n", json_integer(i.n));
+			report_put(value, "median", json_real(i.median));
+			report_put(value, "low", json_real(i.low));
+			report_put(value, "high", json_real(i.high));
+			report_put(value, "n", json_integer(i.n));
 		}
-		put(o, sweep_metric_name((enum sweep_metric)m), value);
+		report_put(o, sweep_metric_name((enum sweep_metric)m), value);
 	}
 	return o;
 }
@@ -196,11 +171,11 @@ static json_t *knee_json(const struct sweep_knee *k)
 	json_t *o = json_object();
 	char words[120];
 
-	put(o, "kind", json_string(kinds[k->kind]));
-	put(o, "rate", report_number(k->rate));
-	put(o, "from", report_number(k->from));
-	put(o, "to", report_number(k->to));
-	put(o, "words", json_string(report_sweep_knee(k, words, sizeof(words))));
+	report_put(o, "kind", json_string(kinds[k->kind]));
+	report_put(o, "rate", report_number(k->rate));
+	report_put(o, "from", report_number(k->from));
+	report_put(o, "to", report_number(k->to));
+	report_put(o, "words", json_string(report_sweep_knee(k, words, sizeof(words))));
 	return o;
 }
 
@@ -215,29 +190,29 @@ static json_t *curve_json(const struct sweep *s, uint32_t curve)
 		json_t *point = json_object(), *runs = json_array();
 
 		for (uint32_t k = 0; k < s->repeat; k++)
-			append(runs, run_json(sweep_run_at(s, curve, i, k)));
-		put(point, "rate", json_real(s->rate[i]));
-		put(point, "intervals", intervals(s, curve, i));
-		put(point, "runs", runs);
-		append(points, point);
+			report_append(runs, run_json(sweep_run_at(s, curve, i, k)));
+		report_put(point, "rate", json_real(s->rate[i]));
+		report_put(point, "intervals", intervals(s, curve, i));
+		report_put(point, "runs", runs);
+		report_append(points, point);
 	}
 	for (uint32_t k = 0; k < s->repeat; k++) {
 		struct sweep_knee once = sweep_knee_once(s, curve, k);
 
-		append(knees, knee_json(&once));
+		report_append(knees, knee_json(&once));
 	}
-	put(o, "scenario", report_text(scenario->name));
-	put(o, "protocol", report_text(scenario->protocol_name));
-	put(o, "site", report_text(report_sites(scenario, sites, sizeof(sites))));
-	put(o, "vcpus", json_integer(scenario->vcpus));
-	put(o, "patcher_cpl", json_integer(scenario->patcher_cpl));
-	put(o, "executor_cpl", json_integer(scenario->executor_cpl));
-	put(o, "nmi_runs_site", json_boolean(scenario->nmi_runs_site));
-	put(o, "nmi_latch", json_boolean(scenario->nmi_latch));
-	put(o, "targets", vcpu_list(s->curve[curve].targets));
-	put(o, "knee", knee_json(&knee));
-	put(o, "knees", knees);
-	put(o, "points", points);
+	report_put(o, "scenario", report_text(scenario->name));
+	report_put(o, "protocol", report_text(scenario->protocol_name));
+	report_put(o, "site", report_text(report_sites(scenario, sites, sizeof(sites))));
+	report_put(o, "vcpus", json_integer(scenario->vcpus));
+	report_put(o, "patcher_cpl", json_integer(scenario->patcher_cpl));
+	report_put(o, "executor_cpl", json_integer(scenario->executor_cpl));
+	report_put(o, "nmi_runs_site", json_boolean(scenario->nmi_runs_site));
+	report_put(o, "nmi_latch", json_boolean(scenario->nmi_latch));
+	report_put(o, "targets", report_vcpus(s->curve[curve].targets));
+	report_put(o, "knee", knee_json(&knee));
+	report_put(o, "knees", knees);
+	report_put(o, "points", points);
 	return o;
 }
 
@@ -246,28 +221,24 @@ char *report_sweep_json(const struct sweep_report *r)
 	json_t *o = json_object(), *curves = json_array(), *notes = json_array();
 	const struct sweep *s = r->sweep;
 	struct sweep_notes list;
-	char *text;
 
 	report_sweep_notes(r, &list);
 	for (size_t i = 0; i < list.count; i++)
-		append(notes, report_text(list.text[i]));
+		report_append(notes, report_text(list.text[i]));
 	report_sweep_free_notes(&list);
 	for (uint32_t i = 0; i < s->ncurves; i++)
-		append(curves, curve_json(s, i));
-	put(o, "format", json_string(REPORT_SWEEP_FORMAT));
-	put(o, "complete", json_boolean(sweep_done(s) == sweep_runs(s)));
-	put(o, "runs", json_integer(sweep_runs(s)));
-	put(o, "runs_done", json_integer(sweep_done(s)));
-	put(o, "notes", notes);
+		report_append(curves, curve_json(s, i));
+	report_put(o, "format", json_string(REPORT_SWEEP_FORMAT));
+	report_put(o, "complete", json_boolean(sweep_done(s) == sweep_runs(s)));
+	report_put(o, "runs", json_integer(sweep_runs(s)));
+	report_put(o, "runs_done", json_integer(sweep_done(s)));
+	report_put(o, "notes", notes);
 	report_put_host(o, r->host);
 	report_put_guest(o, r->image);
-	put(o, "config", config(r));
-	put(o, "curves", curves);
-	put(o, "date", report_date());
-	text = json_dumps(o, JSON_INDENT(2) | PRECISION);
-	assert(text);
-	json_decref(o);
-	return text;
+	report_put(o, "config", config(r));
+	report_put(o, "curves", curves);
+	report_put(o, "date", report_date());
+	return report_indented(o);
 }
 
 bool report_sweep_keep(const struct sweep_report *r, const char *dir, struct err *e)
@@ -284,7 +255,7 @@ bool report_sweep_keep(const struct sweep_report *r, const char *dir, struct err
 /* (want) as it would be in a file. */
 static json_t *as_written(json_t *want)
 {
-	char *text = json_dumps(want, PRECISION);
+	char *text = json_dumps(want, REPORT_PRECISION);
 	json_t *copy = text ? json_loads(text, 0, NULL) : NULL;
 
 	assert(copy);
@@ -295,8 +266,8 @@ static json_t *as_written(json_t *want)
 
 static bool differs(const struct jnode *n, const json_t *want)
 {
-	char *has = json_dumps(n->json, JSON_ENCODE_ANY | JSON_COMPACT | PRECISION);
-	char *wants = json_dumps(want, JSON_ENCODE_ANY | JSON_COMPACT | PRECISION);
+	char *has = json_dumps(n->json, JSON_ENCODE_ANY | JSON_COMPACT | REPORT_PRECISION);
+	char *wants = json_dumps(want, JSON_ENCODE_ANY | JSON_COMPACT | REPORT_PRECISION);
 
 	assert(has && wants);
 	jnode_fail(n,
@@ -375,17 +346,9 @@ static bool read_sweep(const struct jnode *root, const struct sweep_report *r)
 {
 	json_t *want = as_written(config(r));
 	struct jnode n;
-	bool ok;
+	bool ok = jnode_format(root, REPORT_SWEEP_FORMAT) && jnode_require(root, "config", &n) &&
+		  same(&n, want) && read_runs(root, r->sweep);
 
-	if (!json_is_object(root->json))
-		ok = jnode_fail(root, "expected an object, found %s", jnode_type(root));
-	else if (!jnode_require(root, "format", &n))
-		ok = false;
-	else if (!json_is_string(n.json) || strcmp(json_string_value(n.json), REPORT_SWEEP_FORMAT))
-		ok = jnode_fail(&n, "not \"" REPORT_SWEEP_FORMAT "\"");
-	else
-		ok = jnode_require(root, "config", &n) && same(&n, want) &&
-		     read_runs(root, r->sweep);
 	json_decref(want);
 	return ok;
 }

@@ -1,58 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_insn_a64.c - A64: classes, operands, flow and text of words that an assembler made. */
-#include "image/insn.h"
+#include "test_insn_fixture.h"
 
 #include <criterion/criterion.h>
 
-#define AT	     0x20001000u
-#define NONE	     INSN_NO_REGISTER
-#define W(r)	     (1u << (r))
-#define SP	     31
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static struct insn_decoder decoder;
+#define AT 0x20001000u
+#define SP 31
 
 static void setup(void)
 {
-	struct err e;
+	static const struct insn_machine a64 = { CM_ISA_A64, AT, AT + 16, 30 };
 
-	cr_assert(insn_init(&decoder, CM_ISA_A64, &e), "%s", e.text);
+	insn_fixture_init(&a64);
 }
 
-static void teardown(void)
-{
-	insn_fini(&decoder);
-}
+TestSuite(insn_a64, .init = setup, .fini = insn_fixture_fini);
 
-TestSuite(insn_a64, .init = setup, .fini = teardown);
-
-static void to_bytes(uint32_t word, uint8_t bytes[4])
-{
-	for (uint32_t i = 0; i < 4; i++)
-		bytes[i] = (uint8_t)(word >> 8 * i);
-}
-
-static struct insn decode(uint32_t word)
-{
-	uint8_t bytes[4];
-
-	to_bytes(word, bytes);
-	return insn_decode(&decoder, bytes, sizeof(bytes), AT);
-}
-
-static struct insn_access access_of(uint32_t word)
-{
-	uint8_t bytes[4];
-
-	to_bytes(word, bytes);
-	return insn_access(&decoder, bytes, sizeof(bytes), AT);
-}
-
-static const struct {
-	const char *what;
-	uint32_t word;
-	enum insn_class class;
-} classes[] = {
+static const struct insn_class_case classes[] = {
 	{ "isb", 0xd5033fdf, INSN_SYNC },
 	{ "isb #1", 0xd50331df, INSN_SYNC },
 	{ "eret", 0xd69f03e0, INSN_EVENT_RETURN },
@@ -97,14 +61,7 @@ static const struct {
 
 Test(insn_a64, classes)
 {
-	for (size_t i = 0; i < COUNT(classes); i++) {
-		struct insn insn = decode(classes[i].word);
-
-		cr_expect_eq(insn.class, classes[i].class, "%s: class %d", classes[i].what,
-			     insn.class);
-		cr_expect_eq(insn.length, 4, "%s: length %u", classes[i].what, insn.length);
-		cr_expect_eq(insn.maintenance, MAINTAIN_NOTHING, "%s", classes[i].what);
-	}
+	insn_check_classes(classes, COUNT(classes));
 }
 
 Test(insn_a64, all_of_a_word_or_nothing)
@@ -112,21 +69,16 @@ Test(insn_a64, all_of_a_word_or_nothing)
 	const uint8_t isb[] = { 0xdf, 0x3f, 0x03, 0xd5, 0xff, 0xff };
 
 	for (size_t size = 0; size < 4; size++) {
-		struct insn insn = insn_decode(&decoder, isb, size, AT);
+		struct insn insn = insn_fixture_decode(isb, size);
 
 		cr_expect_eq(insn.class, INSN_INVALID);
 		cr_expect_eq(insn.length, 0);
 	}
-	cr_expect_eq(insn_decode(&decoder, isb, sizeof(isb), AT).class, INSN_SYNC);
-	cr_expect_eq(insn_stack_pointer(&decoder), SP);
+	cr_expect_eq(insn_fixture_decode(isb, sizeof(isb)).class, INSN_SYNC);
+	cr_expect_eq(insn_fixture_stack_pointer(), SP);
 }
 
-static const struct {
-	const char *what;
-	uint32_t word;
-	enum insn_maintenance maintenance;
-	uint8_t operand;
-} caches[] = {
+static const struct insn_cache_case caches[] = {
 	{ "dc cvau, x3", 0xd50b7b23, MAINTAIN_CLEAN, 3 },
 	{ "dc cvac, x3", 0xd50b7a23, MAINTAIN_CLEAN, 3 },
 	{ "dc civac, x4", 0xd50b7e24, MAINTAIN_CLEAN, 4 },
@@ -143,28 +95,10 @@ static const struct {
 
 Test(insn_a64, cache_maintenance)
 {
-	for (size_t i = 0; i < COUNT(caches); i++) {
-		struct insn insn = decode(caches[i].word);
-
-		cr_expect_eq(insn.class, INSN_CACHE, "%s: class %d", caches[i].what, insn.class);
-		cr_expect_eq(insn.maintenance, caches[i].maintenance, "%s: %d", caches[i].what,
-			     insn.maintenance);
-		cr_expect_eq(insn.operand, caches[i].operand, "%s: x%u", caches[i].what,
-			     insn.operand);
-		cr_expect_eq(access_of(caches[i].word).reach, REACH_OTHER, "%s", caches[i].what);
-	}
+	insn_check_caches(caches, COUNT(caches));
 }
 
-/* What reaches nothing but registers, and what cannot be told. */
-static const struct {
-	const char *what;
-	uint32_t word;
-	enum insn_reach reach;
-	enum insn_flow flow;
-	uint32_t writes;
-	bool stack_known;
-	int32_t stack;
-} plain[] = {
+static const struct insn_reach_case plain[] = {
 	{ "add sp, sp, #32", 0x910083ff, REACH_OWN, FLOW_NEXT, 0, true, 32 },
 	{ "sub sp, sp, #48", 0xd100c3ff, REACH_OWN, FLOW_NEXT, 0, true, -48 },
 	{ "sub sp, sp, #1, lsl #12", 0xd14007ff, REACH_OWN, FLOW_NEXT, 0, true, -4096 },
@@ -223,27 +157,10 @@ static const struct {
 
 Test(insn_a64, reach_flow_stack_and_registers)
 {
-	for (size_t i = 0; i < COUNT(plain); i++) {
-		struct insn_access a = access_of(plain[i].word);
-
-		cr_expect_eq(a.reach, plain[i].reach, "%s: reach %d", plain[i].what, a.reach);
-		cr_expect_eq(a.flow, plain[i].flow, "%s: flow %d", plain[i].what, a.flow);
-		cr_expect_eq(a.writes, plain[i].writes, "%s: %#x", plain[i].what, a.writes);
-		cr_expect_eq(a.stack_known, plain[i].stack_known, "%s", plain[i].what);
-		cr_expect_eq(a.stack, plain[i].stack, "%s: %d", plain[i].what, a.stack);
-		if (a.flow == FLOW_JUMP || a.flow == FLOW_BRANCH || a.flow == FLOW_CALL)
-			cr_expect_eq(a.target, AT + 16, "%s: %#llx", plain[i].what,
-				     (unsigned long long)a.target);
-		if (a.flow == FLOW_RETURN)
-			cr_expect_eq(a.link, 30, "%s", plain[i].what);
-	}
+	insn_check_reach(plain, COUNT(plain));
 }
 
-static const struct {
-	const char *what;
-	uint32_t word;
-	struct insn_access want;
-} operands[] = {
+static const struct insn_operand_case operands[] = {
 	{ "ldr x0, [x1]", 0xf9400020, { .base = 1, .index = NONE, .size = 8, .writes = W(0) } },
 	{ "ldr x0, [x1, #16]",
 	  0xf9400820,
@@ -348,44 +265,23 @@ static const struct {
 
 Test(insn_a64, the_operand_in_memory)
 {
-	for (size_t i = 0; i < COUNT(operands); i++) {
-		const struct insn_access *want = &operands[i].want;
-		struct insn_access a = access_of(operands[i].word);
-		const char *what = operands[i].what;
-
-		cr_expect_eq(a.reach, REACH_MEMORY, "%s: reach %d", what, a.reach);
-		cr_expect_eq(a.flow, FLOW_NEXT, "%s", what);
-		cr_expect_eq(a.base, want->base, "%s: base %u", what, a.base);
-		cr_expect_eq(a.index, want->index, "%s: index %u", what, a.index);
-		cr_expect(a.index == NONE || a.scale == want->scale, "%s: scale %u", what, a.scale);
-		cr_expect_eq(a.extend, want->extend, "%s: extend %d", what, a.extend);
-		cr_expect_eq(a.size, want->size, "%s: size %u", what, a.size);
-		cr_expect_eq(a.write, want->write, "%s", what);
-		cr_expect_eq(a.displacement, want->displacement, "%s: %lld", what,
-			     (long long)a.displacement);
-		cr_expect_eq(a.writes, want->writes, "%s: %#x", what, a.writes);
-		cr_expect_eq(a.stack, want->stack, "%s: %d", what, a.stack);
-		cr_expect(a.stack_known, "%s", what);
-	}
+	insn_check_operands(operands, COUNT(operands));
 }
 
 Test(insn_a64, an_index_is_extended_and_scaled)
 {
-	struct insn_access a = access_of(0xf8627820); /* [x1, x2, lsl #3] */
+	struct insn_access a = insn_fixture_access(0xf8627820); /* [x1, x2, lsl #3] */
 
 	cr_expect_eq(insn_index(&a, 0x100000002), 0x800000010);
-	a = access_of(0xf8625820); /* [x1, w2, uxtw #3] */
+	a = insn_fixture_access(0xf8625820); /* [x1, w2, uxtw #3] */
 	cr_expect_eq(insn_index(&a, 0x1fffffffe), 0x7fffffff0);
-	a = access_of(0xb822c820); /* [x1, w2, sxtw] */
+	a = insn_fixture_access(0xb822c820); /* [x1, w2, sxtw] */
 	cr_expect_eq(insn_index(&a, 0x1fffffffe), (uint64_t)-2);
 }
 
 Test(insn_a64, direct_target)
 {
-	static const struct {
-		uint32_t word;
-		uint64_t target; /* 0: none */
-	} table[] = {
+	static const struct insn_target_case table[] = {
 		{ 0x14000004, AT + 16 },
 		{ 0x17ffffff, AT - 4 },
 		{ 0x15ffffff, AT + 0x7fffffc },
@@ -400,37 +296,16 @@ Test(insn_a64, direct_target)
 		{ 0x58000080, 0 },
 	};
 
-	for (size_t i = 0; i < COUNT(table); i++) {
-		uint64_t target = 7;
-		uint8_t bytes[4];
-		bool found;
-
-		to_bytes(table[i].word, bytes);
-		found = insn_direct_target(&decoder, bytes, sizeof(bytes), AT, &target);
-		cr_expect_eq(found, table[i].target != 0, "%08x", table[i].word);
-		cr_expect_eq(target, found ? table[i].target : 7, "%08x: %#llx", table[i].word,
-			     (unsigned long long)target);
-		cr_expect_not(insn_direct_target(&decoder, bytes, 3, AT, &target));
-	}
+	insn_check_targets(table, COUNT(table));
 }
 
 Test(insn_a64, text)
 {
-	static const struct {
-		uint32_t word;
-		const char *text;
-	} table[] = {
+	static const struct insn_text_case table[] = {
 		{ 0x94000004, "bl #0x20001010" }, { 0xd503201f, "nop" },
 		{ 0xd50b7526, "ic ivau, x6" },	  { 0x00000005, "udf #0x5" },
 		{ 0x00000000, "udf #0" },	  { 0xd65f0bff, "(bad)" },
 	};
 
-	for (size_t i = 0; i < COUNT(table); i++) {
-		uint8_t bytes[4];
-		char buf[64];
-
-		to_bytes(table[i].word, bytes);
-		insn_text(&decoder, bytes, sizeof(bytes), AT, buf, sizeof(buf));
-		cr_expect_str_eq(buf, table[i].text);
-	}
+	insn_check_texts(table, COUNT(table));
 }

@@ -1,66 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* test_insn_t32.c - T32: classes, operands, flow and text of halfwords that an assembler made. */
-#include "image/insn.h"
+#include "test_insn_fixture.h"
 
 #include <criterion/criterion.h>
 
-#define AT	     0x20001002u /* at 2 modulo 4, where half of the 32-bit instructions are */
-#define NONE	     INSN_NO_REGISTER
-#define W(r)	     (1u << (r))
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define AT 0x20001002u /* at 2 modulo 4, where half of the 32-bit instructions are */
 
 enum { SP = 13, LR = 14 };
 
-static struct insn_decoder decoder;
-
 static void setup(void)
 {
-	struct err e;
+	static const struct insn_machine t32 = { CM_ISA_T32, AT, AT + 4 + 16, LR };
 
-	cr_assert(insn_init(&decoder, CM_ISA_T32, &e), "%s", e.text);
+	insn_fixture_init(&t32);
 }
 
-static void teardown(void)
-{
-	insn_fini(&decoder);
-}
+TestSuite(insn_t32, .init = setup, .fini = insn_fixture_fini);
 
-TestSuite(insn_t32, .init = setup, .fini = teardown);
-
-/* One halfword, or two with the first on top. */
-static size_t to_bytes(uint32_t code, uint8_t bytes[4])
-{
-	bool wide = code >> 16;
-	uint32_t first = wide ? code >> 16 : code;
-
-	bytes[0] = (uint8_t)first;
-	bytes[1] = (uint8_t)(first >> 8);
-	bytes[2] = (uint8_t)code;
-	bytes[3] = (uint8_t)(code >> 8);
-	return wide ? 4 : 2;
-}
-
-static struct insn decode(uint32_t code)
-{
-	uint8_t bytes[4];
-	size_t size = to_bytes(code, bytes);
-
-	return insn_decode(&decoder, bytes, size, AT);
-}
-
-static struct insn_access access_of(uint32_t code)
-{
-	uint8_t bytes[4];
-	size_t size = to_bytes(code, bytes);
-
-	return insn_access(&decoder, bytes, size, AT);
-}
-
-static const struct {
-	const char *what;
-	uint32_t code;
-	enum insn_class class;
-} classes[] = {
+static const struct insn_class_case classes[] = {
 	{ "isb sy", 0xf3bf8f6f, INSN_SYNC },
 	{ "mcr p15, 0, r0, c7, c5, 4", 0xee070f95, INSN_SYNC },
 	{ "subs pc, lr, #4", 0xf3de8f04, INSN_EVENT_RETURN },
@@ -107,15 +64,7 @@ static const struct {
 
 Test(insn_t32, classes)
 {
-	for (size_t i = 0; i < COUNT(classes); i++) {
-		struct insn insn = decode(classes[i].code);
-
-		cr_expect_eq(insn.class, classes[i].class, "%s: class %d", classes[i].what,
-			     insn.class);
-		cr_expect_eq(insn.length, classes[i].code >> 16 ? 4 : 2, "%s: length %u",
-			     classes[i].what, insn.length);
-		cr_expect_eq(insn.maintenance, MAINTAIN_NOTHING, "%s", classes[i].what);
-	}
+	insn_check_classes(classes, COUNT(classes));
 }
 
 Test(insn_t32, all_of_one_or_nothing)
@@ -123,23 +72,18 @@ Test(insn_t32, all_of_one_or_nothing)
 	const uint8_t isb[] = { 0xbf, 0xf3, 0x6f, 0x8f, 0x00, 0xbf };
 
 	for (size_t size = 0; size < 4; size++) {
-		struct insn insn = insn_decode(&decoder, isb, size, AT);
+		struct insn insn = insn_fixture_decode(isb, size);
 
 		cr_expect_eq(insn.class, INSN_INVALID);
 		cr_expect_eq(insn.length, 0);
 	}
-	cr_expect_eq(insn_decode(&decoder, isb, sizeof(isb), AT).class, INSN_SYNC);
-	cr_expect_eq(insn_decode(&decoder, isb + 4, 2, AT).length, 2);
-	cr_expect_eq(insn_decode(&decoder, isb + 4, 1, AT).length, 0);
-	cr_expect_eq(insn_stack_pointer(&decoder), SP);
+	cr_expect_eq(insn_fixture_decode(isb, sizeof(isb)).class, INSN_SYNC);
+	cr_expect_eq(insn_fixture_decode(isb + 4, 2).length, 2);
+	cr_expect_eq(insn_fixture_decode(isb + 4, 1).length, 0);
+	cr_expect_eq(insn_fixture_stack_pointer(), SP);
 }
 
-static const struct {
-	const char *what;
-	uint32_t code;
-	enum insn_maintenance maintenance;
-	uint8_t operand;
-} caches[] = {
+static const struct insn_cache_case caches[] = {
 	{ "DCCMVAU r3", 0xee073f3b, MAINTAIN_CLEAN, 3 },
 	{ "DCCMVAC r3", 0xee073f3a, MAINTAIN_CLEAN, 3 },
 	{ "DCCIMVAC r3", 0xee073f3e, MAINTAIN_CLEAN, 3 },
@@ -155,27 +99,10 @@ static const struct {
 
 Test(insn_t32, cache_maintenance)
 {
-	for (size_t i = 0; i < COUNT(caches); i++) {
-		struct insn insn = decode(caches[i].code);
-
-		cr_expect_eq(insn.class, INSN_CACHE, "%s: class %d", caches[i].what, insn.class);
-		cr_expect_eq(insn.maintenance, caches[i].maintenance, "%s: %d", caches[i].what,
-			     insn.maintenance);
-		cr_expect_eq(insn.operand, caches[i].operand, "%s: r%u", caches[i].what,
-			     insn.operand);
-		cr_expect_eq(access_of(caches[i].code).reach, REACH_OTHER, "%s", caches[i].what);
-	}
+	insn_check_caches(caches, COUNT(caches));
 }
 
-static const struct {
-	const char *what;
-	uint32_t code;
-	enum insn_reach reach;
-	enum insn_flow flow;
-	uint32_t writes;
-	bool stack_known;
-	int32_t stack;
-} plain[] = {
+static const struct insn_reach_case plain[] = {
 	{ "add sp, #16", 0xb004, REACH_OWN, FLOW_NEXT, 0, true, 16 },
 	{ "sub sp, #16", 0xb084, REACH_OWN, FLOW_NEXT, 0, true, -16 },
 	{ "sub.w sp, sp, #256", 0xf5ad7d80, REACH_OWN, FLOW_NEXT, 0, true, -256 },
@@ -227,29 +154,10 @@ static const struct {
 
 Test(insn_t32, reach_flow_stack_and_registers)
 {
-	for (size_t i = 0; i < COUNT(plain); i++) {
-		struct insn_access a = access_of(plain[i].code);
-
-		cr_expect_eq(a.reach, plain[i].reach, "%s: reach %d", plain[i].what, a.reach);
-		cr_expect_eq(a.flow, plain[i].flow, "%s: flow %d", plain[i].what, a.flow);
-		cr_expect_eq(a.writes, plain[i].writes, "%s: %#x", plain[i].what, a.writes);
-		cr_expect_eq(a.stack_known, plain[i].stack_known, "%s", plain[i].what);
-		cr_expect_eq(a.stack, plain[i].stack, "%s: %d", plain[i].what, a.stack);
-		if (a.flow == FLOW_JUMP || a.flow == FLOW_BRANCH || a.flow == FLOW_CALL)
-			cr_expect_eq(a.target, AT + 4 + 16, "%s: %#llx", plain[i].what,
-				     (unsigned long long)a.target);
-		if (a.flow == FLOW_RETURN)
-			cr_expect_eq(a.link, LR, "%s", plain[i].what);
-		if (a.reach != REACH_OTHER)
-			cr_expect_eq(a.length, plain[i].code >> 16 ? 4 : 2, "%s", plain[i].what);
-	}
+	insn_check_reach(plain, COUNT(plain));
 }
 
-static const struct {
-	const char *what;
-	uint32_t code;
-	struct insn_access want;
-} operands[] = {
+static const struct insn_operand_case operands[] = {
 	{ "ldr r0, [r1, #4]",
 	  0x6848,
 	  { .base = 1, .index = NONE, .size = 4, .displacement = 4, .writes = W(0) } },
@@ -373,35 +281,12 @@ static const struct {
 
 Test(insn_t32, the_operand_in_memory)
 {
-	for (size_t i = 0; i < COUNT(operands); i++) {
-		const struct insn_access *want = &operands[i].want;
-		struct insn_access a = access_of(operands[i].code);
-		const char *what = operands[i].what;
-
-		cr_expect_eq(a.reach, REACH_MEMORY, "%s: reach %d", what, a.reach);
-		cr_expect_eq(a.flow, want->flow, "%s: flow %d", what, a.flow);
-		cr_expect_eq(a.base, want->base, "%s: base %u", what, a.base);
-		cr_expect_eq(a.index, want->index, "%s: index %u", what, a.index);
-		cr_expect(a.index == NONE || a.scale == want->scale, "%s: scale %u", what, a.scale);
-		cr_expect_eq(a.size, want->size, "%s: size %u", what, a.size);
-		cr_expect_eq(a.write, want->write, "%s", what);
-		cr_expect_eq(a.displacement, want->displacement, "%s: %#llx", what,
-			     (unsigned long long)a.displacement);
-		cr_expect_eq(a.writes, want->writes, "%s: %#x", what, a.writes);
-		cr_expect(a.stack_known, "%s", what);
-		cr_expect_eq(a.stack, want->stack, "%s: %d", what, a.stack);
-		cr_expect_eq(a.return_at, want->return_at, "%s: %u", what, a.return_at);
-		if (a.flow == FLOW_RETURN)
-			cr_expect_eq(a.link, NONE, "%s", what);
-	}
+	insn_check_operands(operands, COUNT(operands));
 }
 
 Test(insn_t32, direct_target)
 {
-	static const struct {
-		uint32_t code;
-		uint64_t target; /* 0: none */
-	} table[] = {
+	static const struct insn_target_case table[] = {
 		{ 0xe008, AT + 4 + 16 },
 		{ 0xe7f6, AT + 4 - 20 },
 		{ 0xd0fc, AT + 4 - 8 },
@@ -420,25 +305,12 @@ Test(insn_t32, direct_target)
 		{ 0xf3bf8f6f, 0 },
 	};
 
-	for (size_t i = 0; i < COUNT(table); i++) {
-		uint64_t target = 7;
-		uint8_t bytes[4];
-		size_t size = to_bytes(table[i].code, bytes);
-		bool found = insn_direct_target(&decoder, bytes, size, AT, &target);
-
-		cr_expect_eq(found, table[i].target != 0, "%08x", table[i].code);
-		cr_expect_eq(target, found ? table[i].target : 7, "%08x: %#llx", table[i].code,
-			     (unsigned long long)target);
-		cr_expect_not(insn_direct_target(&decoder, bytes, size - 1, AT, &target));
-	}
+	insn_check_targets(table, COUNT(table));
 }
 
 Test(insn_t32, text_and_no_memory_of_an_it)
 {
-	static const struct {
-		uint32_t code;
-		const char *text;
-	} table[] = {
+	static const struct insn_text_case table[] = {
 		{ 0xbf08, "it eq" },
 		{ 0x2001, "movs r0, #1" },
 		{ 0xbf1a, "itte ne" },
@@ -450,12 +322,5 @@ Test(insn_t32, text_and_no_memory_of_an_it)
 		{ 0xffffffff, "(bad)" },
 	};
 
-	for (size_t i = 0; i < COUNT(table); i++) {
-		uint8_t bytes[4];
-		size_t size = to_bytes(table[i].code, bytes);
-		char buf[64];
-
-		insn_text(&decoder, bytes, size, AT, buf, sizeof(buf));
-		cr_expect_str_eq(buf, table[i].text, "%s, not %s", buf, table[i].text);
-	}
+	insn_check_texts(table, COUNT(table));
 }

@@ -41,6 +41,7 @@ static void set_up(void)
 	survey.host = &host;
 	survey.rounds = 3;
 	survey.rounds_done = 2;
+	survey.visited = survey.ncells;
 	cr_assert(mkdtemp(dir));
 	for (size_t i = 0; i < survey.ncells; i++) {
 		struct survey_cell *k = &survey.cell[i];
@@ -119,6 +120,7 @@ Test(report_survey, json_says_what_was_counted_and_how_sure_it_is)
 			 "A <fast> CPU");
 	cr_expect_eq(json_array_size(json_object_get(o, "cells")), 3 * 3);
 	cr_expect_eq(json_array_size(json_object_get(o, "costs")), CM_SYNCS);
+	cr_expect_eq(number(o, "cells_left_out"), 0);
 	guest = json_object_get(cell_of(o, 60, 4), "guest");
 	cr_expect_eq(number(guest, "torn"), 200);
 	cr_expect_eq(number(guest, "old_head_new_tail"), 150);
@@ -173,6 +175,11 @@ Test(report_survey, words_say_what_was_seen_and_what_that_does_not_prove)
 	cr_expect(strstr(text, " 60; most at 60, pause 0: 100 ppm"), "%s", text);
 	cr_expect(strstr(text, "What this does not prove"));
 	cr_expect_not(strstr(text, "SUSPECT"), "%s", text);
+	cr_expect_not(strstr(text, "no turn"), "%s", text);
+	free(text);
+	survey.visited -= 3;
+	text = words();
+	cr_expect(strstr(text, "\n3 of the cells had no turn"), "%s", text);
 	free(text);
 	/* A detector that sees nothing between several stores is none. */
 	for (size_t i = 0; i < survey.ncells; i++)

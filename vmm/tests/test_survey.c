@@ -279,7 +279,7 @@ Test(survey, every_cell_has_its_turns_within_the_time)
 		for (int side = 0; side < SURVEY_SIDES; side++)
 			cr_expect_eq(s.cell[i].side[side].pokes, s.rounds);
 	cr_expect(s.seconds > 9 && s.seconds < 10.5, "%f s", s.seconds);
-	cr_expect(!s.interrupted && !s.late);
+	cr_expect(!s.interrupted && s.visited == s.ncells);
 	cr_expect(t.first_is_control * 2 >= t.pairs - 2 && t.first_is_control * 2 <= t.pairs + 2,
 		  "%lu of %lu", (unsigned long)t.first_is_control, (unsigned long)t.pairs);
 	survey_fini(&s);
@@ -297,6 +297,7 @@ Test(survey, an_interrupted_survey_keeps_what_it_has)
 	cr_assert(visit(&s, &t, &e), "%s", e.text);
 	cr_expect(s.interrupted);
 	cr_expect_eq(s.rounds_done, 0);
+	cr_expect_eq(s.visited, 15);
 	cr_expect_eq(s.slices, 30);
 	for (size_t i = 0; i < s.ncells; i++) {
 		const struct survey_cell *c = &s.cell[i];
@@ -315,17 +316,43 @@ Test(survey, a_busy_host_has_fewer_rounds_and_not_much_more_time)
 	struct toy slow = { .slowness = 1, .expense = 0.02 };
 	struct toy crawling = { .slowness = 1, .expense = 1 };
 	struct err e = { 0 };
+	size_t visited = 0;
 	struct survey s;
 
 	plan(&s, 10);
 	cr_assert(visit(&s, &slow, &e), "%s", e.text);
 	cr_expect(s.rounds_done >= 1 && s.rounds_done < s.rounds, "%u", s.rounds_done);
-	cr_expect(s.seconds > 9 && s.seconds < 15, "%f s", s.seconds);
+	cr_expect(s.seconds > 9 && s.seconds < 10.2, "%f s", s.seconds);
+	cr_expect_eq(s.visited, s.ncells);
 	survey_fini(&s);
 	plan(&s, 10);
 	cr_assert(visit(&s, &crawling, &e), "%s", e.text);
-	cr_expect(s.late && s.rounds_done == 0);
-	cr_expect(s.seconds > 20 && s.seconds < 23, "%f s", s.seconds);
+	cr_expect_eq(s.rounds_done, 0);
+	/* The pair of slices that is under way ends. */
+	cr_expect(s.seconds >= 10 && s.seconds < 12.5, "%f s", s.seconds);
+	cr_expect_eq(2 * s.visited, crawling.slices);
+	for (size_t i = 0; i < s.ncells; i++)
+		visited +=
+			s.cell[i].side[SURVEY_GUEST].pokes && s.cell[i].side[SURVEY_CONTROL].pokes;
+	cr_expect_eq(s.visited, visited, "who had no turn is not said to have had one");
+	survey_fini(&s);
+}
+
+/* With what a slice costs the time is enough for one round, and hardly for two. */
+Test(survey, time_goes_to_slices_rather_than_to_rounds)
+{
+	struct toy t = { .slowness = 1 };
+	struct err e = { 0 };
+	struct survey s;
+	double watched;
+
+	plan(&s, 10);
+	t.expense = 10.0 / (double)(s.ncells * SURVEY_SIDES) / 2.5;
+	cr_assert(visit(&s, &t, &e), "%s", e.text);
+	watched = s.seconds - (double)s.slices * t.expense;
+	cr_expect_eq(s.visited, s.ncells);
+	cr_expect_eq(s.rounds_done, 1);
+	cr_expect_gt(watched, 5, "%f s", watched);
 	survey_fini(&s);
 }
 

@@ -58,7 +58,8 @@ static void read_cpuinfo(struct host *h)
 
 	if (!f)
 		return;
-	while (fgets(line, sizeof(line), f)) {
+	/* The kernel writes a processor's paragraph when it is read, and there may be hundreds. */
+	while (fgets(line, sizeof(line), f) && *line != '\n') {
 		take_first(h->cpu, sizeof(h->cpu), line, "model name");
 		take_first(h->microcode, sizeof(h->microcode), line, "microcode");
 		take_first(implementer, sizeof(implementer), line, "CPU implementer");
