@@ -32,6 +32,7 @@
 #define START_VCPUS	  2u
 #define START_PATIENCE_MS 10000
 #define CHUNKS_MAX	  128u
+#define BRIEF_STATES	  100u
 
 extern char **environ;
 
@@ -365,7 +366,9 @@ size_t bench_sized(const struct image *image, const char *self, uint32_t runs, u
 							   &bench_parallel_speedup,
 							   &bench_reduction_factor,
 							   &bench_survey };
-	struct bench_env env = { .image = image, .self = self, .brief = divisor > 1 };
+	struct bench_env env = { .image = image,
+				 .self = self,
+				 .states = divisor > 1 ? BRIEF_STATES : 0 };
 	struct arch_capability capability;
 	size_t n = 0;
 	cpu_set_t may;

@@ -28,8 +28,7 @@ static const struct sample samples[] = {
 struct search {
 	const struct image *image;
 	struct scenario certified; /* exhausted */
-	struct scenario
-		large; /* the same with an NMI: wide enough for two workers; in brief, (small) */
+	struct scenario large;	   /* the same with an NMI: wide enough for two workers */
 	struct scenario small;
 	void *steps; /* the bare stepping loop's */
 };
@@ -83,9 +82,12 @@ static void *search_begin(const struct bench_env *env, struct err *e)
 	}
 	s->image = env->image;
 	if (parse(&s->certified, env->image, sample, true, "", e) &&
-	    parse(&s->large, env->image, sample, !env->brief, env->brief ? "" : "\"1\":1", e) &&
-	    parse(&s->small, env->image, sample, false, "", e))
+	    parse(&s->large, env->image, sample, true, "\"1\":1", e) &&
+	    parse(&s->small, env->image, sample, false, "", e)) {
+		s->certified.explore.max_states = s->large.explore.max_states =
+			s->small.explore.max_states = env->states;
 		s->steps = bench_steps_begin(env, e);
+	}
 	if (s->steps)
 		return s;
 	search_end(s);

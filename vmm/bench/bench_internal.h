@@ -14,9 +14,9 @@
 struct bench_env {
 	const struct image *image;
 	const char *self;
-	int core[2];	/* of this thread, and of the vCPU's or the native loop's */
-	uint32_t cores; /* how many of them differ */
-	bool brief;	/* a search that takes long may be another one */
+	int core[2];	 /* of this thread, and of the vCPU's or the native loop's */
+	uint32_t cores;	 /* how many of them differ */
+	uint64_t states; /* a search is over after so many; 0: it goes to its end */
 };
 
 /* What was done in how long. */
