@@ -100,8 +100,11 @@ $(B)/host/vmm/report/report_page.o: vmm/report/report_page.html
 
 # ---- guests ----------------------------------------------------------------
 # clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
-# image of its own, $(B)/guest-<isa>-<dir's name>.elf, for the host program's architecture.
-GUEST_ISAS     := $(if $(PROTOCOLS),$(HOST_ARCH),x86_64 arm64)
+# image of its own, $(B)/guest-<isa>-<dir's name>.elf, for the host program's architecture: arm is
+# the AArch32 kernel, for arm64 hosts whose cores have AArch32 at EL1.
+GUESTS_x86_64  := x86_64
+GUESTS_arm64   := arm64 arm
+GUEST_ISAS     := $(if $(PROTOCOLS),$(GUESTS_$(HOST_ARCH)),$(GUESTS_x86_64) $(GUESTS_arm64))
 GUEST_CC       ?= clang
 GUEST_LD       ?= ld.lld
 GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector \
@@ -109,10 +112,14 @@ GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-p
 		  -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla $(if $(WERROR),-Werror) -I.
 GUEST_x86_64   := --target=x86_64-unknown-none-elf -mcmodel=small -mgeneral-regs-only -mno-red-zone
 GUEST_arm64    := --target=aarch64-none-elf -mgeneral-regs-only -mno-outline-atomics -mstrict-align
+GUEST_arm      := --target=armv8a-none-eabi -mthumb -mfloat-abi=soft -mno-unaligned-access \
+		  -fno-jump-tables
+GUEST_DUMP_arm := --triple=thumbv8a-none-eabi
 GUEST_t32      := --target=armv7a-none-eabi -mthumb -mfloat-abi=soft -mno-unaligned-access
 # Whose protocols an image holds, besides protocols/any.
 PROTOCOL_DIR_x86_64 := x86_64
 PROTOCOL_DIR_arm64  := arm
+PROTOCOL_DIR_arm    := arm
 PROTOCOLS      ?=
 OWN_DIR        := $(abspath $(PROTOCOLS))
 OWN_SRC        := $(if $(OWN_DIR),$(or $(sort $(wildcard $(OWN_DIR)/*.c)),$(error no *.c in $(OWN_DIR))))
@@ -121,6 +128,9 @@ GUESTS         := $(GUEST_ISAS:%=$(B)/guest-%$(GUEST_SUFFIX).elf)
 
 # The T32 executor is linked apart, as what it is, and becomes a piece of the arm64 image.
 T32_SRC           := guest/executor.c $(sort $(wildcard guest/t32/*.S))
+# What the two Arm kernels share.
+GUEST_MORE_arm64  := guest/arm/flush.c
+GUEST_MORE_arm    := guest/t32/execute.S guest/t32/sites.S
 T32_OBJ           := $(T32_SRC:%=$(B)/guest/t32/%.o)
 GUEST_OBJ         += $(T32_OBJ)
 GUEST_EXTRA_arm64 := $(B)/guest/t32/t32.o
@@ -143,7 +153,7 @@ $(B)/guest/t32/t32.o: $(B)/guest/t32/t32.elf scripts/embed-t32.sh
 # What is for debuggers goes into a file of its own (they find it): every start reads the image.
 define guest_rules
 GUEST_SRC_$(1) := $$(sort $$(wildcard guest/*.c guest/$(1)/*.c guest/$(1)/*.S protocols/any/*.c \
-		  protocols/$$(PROTOCOL_DIR_$(1))/*.c)) $$(OWN_SRC)
+		  protocols/$$(PROTOCOL_DIR_$(1))/*.c)) $$(GUEST_MORE_$(1)) $$(OWN_SRC)
 GUEST_OBJ_$(1) := $$(patsubst %,$(B)/guest/$(1)/%.o,$$(GUEST_SRC_$(1))) $$(GUEST_EXTRA_$(1))
 GUEST_OBJ      += $$(GUEST_OBJ_$(1))
 
@@ -159,7 +169,7 @@ $(B)/guest-$(1)$$(GUEST_SUFFIX).elf: $$(GUEST_OBJ_$(1)) guest/$(1)/link.lds scri
 	$$(Q)llvm-objcopy --only-keep-debug $$@ $$(@:.elf=.debug)
 	$$(Q)llvm-objcopy --strip-debug --add-gnu-debuglink=$$(@:.elf=.debug) $$@
 	$$(Q)scripts/check-guest.sh $$@
-	$$(Q)llvm-objdump -d --no-show-raw-insn $$@ > $$(@:.elf=.asm)
+	$$(Q)llvm-objdump -d --no-show-raw-insn $$(GUEST_DUMP_$(1)) $$@ > $$(@:.elf=.asm)
 	$$(Q)llvm-nm -n $$@ > $$(@:.elf=.sym)
 endef
 $(foreach isa,$(GUEST_ISAS),$(eval $(call guest_rules,$(isa))))

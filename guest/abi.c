@@ -1,5 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* abi.c - the image's description of itself, read by the host before anything else. */
+#include <stdint.h>
+
+/* A compiler for 32 bits does not widen an address in an initialiser: two words, the low one first. */
+#if UINTPTR_MAX == UINT32_MAX
+#define CM_ABI_ADDRESS           \
+	struct {                 \
+		const void *low; \
+		uint32_t high;   \
+	} __attribute__((aligned(8)))
+#define ADDRESS(x)                   \
+	{                            \
+		(const void *)(x), 0 \
+	}
+#else
+#define ADDRESS(x) (uint64_t)(x)
+#endif
+
 #include "guest/kernel.h"
 
 extern const uint8_t cm_ghost_start[], cm_ghost_end[];
@@ -13,16 +30,16 @@ const struct cm_abi cm_abi __attribute__((used)) = {
 	.counts_size = sizeof(struct cm_counts),
 	.site_record_size = sizeof(struct cm_site_record),
 	.patches_size = sizeof(struct cm_patches),
-	.start = (uint64_t)cm_start,
-	.vectors = (uint64_t)cm_vectors,
-	.vectors_stepped = (uint64_t)cm_vectors_stepped,
-	.control = (uint64_t)&cm_control,
-	.cpu = (uint64_t)cm_cpu,
-	.counts = (uint64_t)cm_counts,
-	.patches = (uint64_t)&cm_patches,
-	.stacks = (uint64_t)cm_stacks,
-	.loop = (uint64_t)cm_executor_loop,
-	.ghost_start = (uint64_t)cm_ghost_start,
-	.ghost_end = (uint64_t)cm_ghost_end,
-	.selfcheck = (uint64_t)cm_selfcheck,
+	.start = ADDRESS(cm_start),
+	.vectors = ADDRESS(cm_vectors),
+	.vectors_stepped = ADDRESS(cm_vectors_stepped),
+	.control = ADDRESS(&cm_control),
+	.cpu = ADDRESS(cm_cpu),
+	.counts = ADDRESS(cm_counts),
+	.patches = ADDRESS(&cm_patches),
+	.stacks = ADDRESS(cm_stacks),
+	.loop = ADDRESS(cm_executor_loop),
+	.ghost_start = ADDRESS(cm_ghost_start),
+	.ghost_end = ADDRESS(cm_ghost_end),
+	.selfcheck = ADDRESS(cm_selfcheck),
 };

@@ -350,6 +350,11 @@ struct cm_survey {
 	uint64_t gap4[7];
 };
 
+/* In an image's own initialiser, abi.c, something else of the same size and meaning. */
+#ifndef CM_ABI_ADDRESS
+#define CM_ABI_ADDRESS uint64_t
+#endif
+
 /* The image's own description, symbol cm_abi, checked before anything else. */
 struct cm_abi {
 	uint64_t magic;
@@ -361,23 +366,23 @@ struct cm_abi {
 	uint32_t site_record_size;
 	uint32_t patches_size;
 	uint32_t pad;
-	uint64_t start; /* entry of every vCPU, its mailbox in the first argument */
+	CM_ABI_ADDRESS start; /* entry of every vCPU, its mailbox in the first argument */
 	/*
 	 * x86: 256 entry stubs, CM_VECTOR_STRIDE apart; Arm: VBAR_EL1. Those for a
 	 * schedule ring CM_DELIVERY_PORT with the vector pushed, those of an Arm
 	 * free run acknowledge interrupts and end them.
 	 */
-	uint64_t vectors;
-	uint64_t vectors_stepped;
-	uint64_t control;
-	uint64_t cpu;	  /* struct cm_cpu [CM_MAX_VCPUS] */
-	uint64_t counts;  /* struct cm_counts [CM_MAX_VCPUS] */
-	uint64_t patches; /* struct cm_patches */
-	uint64_t stacks;  /* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
-	uint64_t loop;	  /* the executor's loop, for the host-side control run */
-	uint64_t ghost_start;
-	uint64_t ghost_end;
-	uint64_t selfcheck; /* instructions the probe steps over */
+	CM_ABI_ADDRESS vectors;
+	CM_ABI_ADDRESS vectors_stepped;
+	CM_ABI_ADDRESS control;
+	CM_ABI_ADDRESS cpu;	/* struct cm_cpu [CM_MAX_VCPUS] */
+	CM_ABI_ADDRESS counts;	/* struct cm_counts [CM_MAX_VCPUS] */
+	CM_ABI_ADDRESS patches; /* struct cm_patches */
+	CM_ABI_ADDRESS stacks;	/* CM_MAX_VCPUS * CM_STACKS * CM_STACK_SIZE bytes */
+	CM_ABI_ADDRESS loop;	/* the executor's loop, for the host-side control run */
+	CM_ABI_ADDRESS ghost_start;
+	CM_ABI_ADDRESS ghost_end;
+	CM_ABI_ADDRESS selfcheck; /* instructions the probe steps over */
 };
 
 #define CM_VECTOR_STRIDE 16u

@@ -8,7 +8,7 @@
 #elif defined(__aarch64__)
 #include "guest/arm64/arch.h"
 #elif defined(__arm__)
-#include "guest/t32/arch.h"
+#include "guest/arm/arch.h"
 #else
 #error "no guest for this target yet: guest/<isa>/arch.h"
 #endif

@@ -8,7 +8,7 @@
 /* Returned by cm_execute() in (value) when a trap ended the execution: recorded already. */
 #define CM_VALUE_TRAPPED 0xdead00000000dead
 
-/* Calls from CPL3, by the undefined instruction at cm_user_call; from EL0 by SVC. */
+/* Calls from CPL3, by the undefined instruction at cm_user_call; from EL0 by SVC, which has more. */
 enum cm_user_function { CM_USER_DONE = 1, CM_USER_IPI = 2 };
 
 extern struct cm_cpu cm_cpu[CM_MAX_VCPUS];

@@ -28,6 +28,10 @@ static void user_function(struct cm_cpu *cpu, struct cm_frame *f)
 		cm_user_call_return(f);
 		return;
 	}
+	if (cm_maintain_for_user(cm_user_call_function(f), cm_user_call_argument(f))) {
+		cm_user_call_return(f);
+		return;
+	}
 	cpu->user = 0;
 	cpu->done = 1;
 	cm_frame_to_kernel(f, (uint64_t)cm_idle, cpu->kernel_sp);

@@ -44,12 +44,7 @@ static uint32_t fully_ordered(enum cm_atomic_op op, uint32_t *variable, uint32_t
 
 uint32_t cm_atomic(enum cm_atomic_op op, uint32_t *variable, uint32_t operand, uint32_t compare)
 {
-	struct cm_atomic a = {
-		.address = (uint64_t)variable, .op = op, .operand = operand, .compare = compare
-	};
-
 	if (cm_control.free_running)
 		return fully_ordered(op, variable, operand, compare);
-	__asm__ volatile("str %w1, [%0]" ::"r"((uint64_t)CM_DOORBELL_ATOMIC), "r"(&a) : "memory");
-	return a.before;
+	return cm_atomic_by_host(op, variable, operand, compare);
 }

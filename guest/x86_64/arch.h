@@ -300,4 +300,12 @@ static inline void cm_wrmsr(uint32_t msr, uint64_t value)
 			 : "memory");
 }
 
+/* No call from CPL3 is for maintenance: caches are coherent. */
+static inline bool cm_maintain_for_user(uint64_t function, uint64_t address)
+{
+	(void)function;
+	(void)address;
+	return false;
+}
+
 #endif

@@ -31,7 +31,7 @@ int cmd_print(char *line, int status)
 }
 
 /* (dir of this program)/guest-<isa>.elf, else the installed one. */
-static void default_image(char *buf, size_t size)
+static void image_path(const char *isa, char *buf, size_t size)
 {
 	char self[512];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -41,24 +41,71 @@ static void default_image(char *buf, size_t size)
 	slash = strrchr(self, '/');
 	if (slash) {
 		*slash = '\0';
-		snprintf(buf, size, "%s/guest-%s.elf", self, arch_name());
+		snprintf(buf, size, "%s/guest-%s.elf", self, isa);
 		if (!access(buf, R_OK))
 			return;
 	}
-	snprintf(buf, size, "%s/guest-%s.elf", CROSSMOD_LIBDIR, arch_name());
+	snprintf(buf, size, "%s/guest-%s.elf", CROSSMOD_LIBDIR, isa);
+}
+
+/* The image that the user names, or NULL. */
+static const char *chosen_image(const struct options *o)
+{
+	const char *environment = getenv("CROSSMOD_GUEST");
+
+	if (o->guest)
+		return o->guest;
+	return environment && *environment ? environment : NULL;
 }
 
 bool cmd_load_image(struct image *img, const struct options *o, struct err *e)
 {
-	const char *environment = getenv("CROSSMOD_GUEST");
+	const char *chosen = chosen_image(o);
 	char path[600];
 
-	if (o->guest)
-		return image_load(img, o->guest, e);
-	if (environment && *environment)
-		return image_load(img, environment, e);
-	default_image(path, sizeof(path));
+	if (chosen)
+		return image_load(img, chosen, e);
+	image_path(arch_name(), path, sizeof(path));
 	return image_load(img, path, e);
+}
+
+bool cmd_load_images(struct images *g, const struct options *o, struct err *e)
+{
+	*g = (struct images){ .chosen = chosen_image(o) };
+	return cmd_load_image(&g->usual, o, e);
+}
+
+void cmd_free_images(struct images *g)
+{
+	image_fini(&g->usual);
+	image_fini(&g->other);
+}
+
+const struct image *cmd_other_image(struct images *g, struct err *e)
+{
+	char path[600];
+
+	if (!arch_other_guest() || g->chosen) {
+		err_set(e, ERR_UNSUPPORTED, "there is one guest image only");
+		return NULL;
+	}
+	if (g->other.memory)
+		return &g->other;
+	image_path(arch_other_guest(), path, sizeof(path));
+	return image_load(&g->other, path, e) ? &g->other : NULL;
+}
+
+bool cmd_load_scenario(struct scenario *s, const char *path, struct images *g, struct err *e)
+{
+	const struct image *other;
+	struct err ignored = { 0 };
+
+	if (scenario_load(s, path, &g->usual, e))
+		return true;
+	if (e->code != ERR_UNSUPPORTED)
+		return false;
+	other = cmd_other_image(g, &ignored);
+	return other && scenario_load(s, path, other, e);
 }
 
 static bool add_path(struct paths *p, const char *path)
@@ -123,8 +170,7 @@ void cmd_free_paths(struct paths *p)
 	*p = (struct paths){ 0 };
 }
 
-size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, const struct image *img,
-			  int *status)
+size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, struct images *g, int *status)
 {
 	struct err first = { 0 };
 	size_t n = 0, others = 0;
@@ -132,7 +178,7 @@ size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, const struc
 	for (size_t i = 0; i < p->count; i++) {
 		struct err e = { 0 };
 
-		if (scenario_load(&s[n], p->path[i], img, &e))
+		if (cmd_load_scenario(&s[n], p->path[i], g, &e))
 			n++;
 		else if (e.code != ERR_UNSUPPORTED)
 			*status = cmd_fail(&e);

@@ -64,6 +64,24 @@ int cmd_print(char *line, int status);
 /* Load --guest, or the image beside the program, or the installed one. */
 bool cmd_load_image(struct image *img, const struct options *o, struct err *e);
 
+/*
+ * The guest images that scenarios run on: the one that the user names, else the
+ * usual one and, where arch_other_guest() says so, the one with the other kind
+ * of kernel, which is read when somebody wants it. Freed by cmd_free_images().
+ */
+struct images {
+	const char *chosen; /* NULL: the user names none */
+	struct image usual;
+	struct image other; /* (memory) NULL: not read */
+};
+bool cmd_load_images(struct images *g, const struct options *o, struct err *e);
+void cmd_free_images(struct images *g);
+/* NULL where there is none, which (e) says why. */
+const struct image *cmd_other_image(struct images *g, struct err *e);
+
+/* scenario_load() on the image that the scenario is for, which is then (s->image). */
+bool cmd_load_scenario(struct scenario *s, const char *path, struct images *g, struct err *e);
+
 /* The .json files under the arguments, directories walked in order. Freed by cmd_free_paths(). */
 struct paths {
 	char **path;
@@ -77,8 +95,7 @@ void cmd_free_paths(struct paths *p);
  * for another architecture are passed over, which one line says: (*status) is
  * EXIT_NOTHING_RAN if there are no others. Other failures are printed and set it.
  */
-size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, const struct image *img,
-			  int *status);
+size_t cmd_load_scenarios(struct scenario *s, const struct paths *p, struct images *g, int *status);
 
 /* Where the shipped scenarios are: ./scenarios, or the installed ones; NULL: neither. */
 const char *cmd_scenario_dir(void);

@@ -199,7 +199,7 @@ static int show(const struct options *o, const struct result *r)
 	return status;
 }
 
-static int explore(const struct options *o, const struct image *img, const char *path,
+static int explore(const struct options *o, struct images *images, const char *path,
 		   struct host *host)
 {
 	struct result *r = calloc(1, sizeof(*r));
@@ -211,10 +211,10 @@ static int explore(const struct options *o, const struct image *img, const char 
 
 	if (!r)
 		return EXIT_NOT_EXPECTED;
-	ok = scenario_load(&s, path, img, &e);
+	ok = cmd_load_scenario(&s, path, images, &e);
 	overridden = s; /* what it points to stays (s)'s */
 	ok = ok && configure(o, &overridden, &jobs, &e);
-	*r = (struct result){ .scenario = &overridden, .image = img, .host = host };
+	*r = (struct result){ .scenario = &overridden, .image = s.image, .host = host };
 	ok = ok && search(o, r, host, jobs, &e);
 	status = ok ? show(o, r) : cmd_fail(&e);
 	schedule_fini(&r->schedule);
@@ -225,21 +225,21 @@ static int explore(const struct options *o, const struct image *img, const char 
 
 int cmd_explore(const struct options *o)
 {
-	struct image img = { 0 };
+	struct images images = { 0 };
 	struct paths p = { 0 };
 	struct host host;
 	struct err e = { 0 };
 	bool ran = false;
 	int worst = 0;
 
-	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
+	if (!cmd_load_images(&images, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
 		worst = cmd_fail(&e);
-		image_fini(&img);
+		cmd_free_images(&images);
 		return worst;
 	}
 	host_read(&host);
 	for (size_t i = 0; i < p.count && !guard_interrupted(); i++) {
-		int status = explore(o, &img, p.path[i], &host);
+		int status = explore(o, &images, p.path[i], &host);
 
 		if (status == EXIT_NOTHING_RAN)
 			continue;
@@ -249,6 +249,6 @@ int cmd_explore(const struct options *o)
 	if (!ran && p.count && !guard_interrupted())
 		worst = EXIT_NOTHING_RAN;
 	cmd_free_paths(&p);
-	image_fini(&img);
+	cmd_free_images(&images);
 	return guard_interrupted() ? EXIT_STOPPED : worst;
 }

@@ -11,21 +11,21 @@
 
 int cmd_check(const struct options *o)
 {
-	struct image img = { 0 };
+	struct images images = { 0 };
 	struct paths p = { 0 };
 	struct err e = { 0 };
 	size_t others = 0;
 	int status = 0;
 
-	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
+	if (!cmd_load_images(&images, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
 		status = cmd_fail(&e);
-		image_fini(&img);
+		cmd_free_images(&images);
 		return status;
 	}
 	for (size_t i = 0; i < p.count; i++) {
 		struct scenario s = { 0 };
 
-		if (scenario_load(&s, p.path[i], &img, &e))
+		if (cmd_load_scenario(&s, p.path[i], &images, &e))
 			printf("%s: ok\n", p.path[i]);
 		else if (e.code == ERR_UNSUPPORTED && ++others)
 			fprintf(stderr, "crossmod: not checked: %s\n", e.text);
@@ -36,7 +36,7 @@ int cmd_check(const struct options *o)
 	if (others == p.count && others)
 		status = EXIT_NOTHING_RAN;
 	cmd_free_paths(&p);
-	image_fini(&img);
+	cmd_free_images(&images);
 	return status;
 }
 
@@ -64,7 +64,7 @@ static void print_scenarios(const struct scenario *s, size_t n)
 		printf("  %-44s %s\n", s[i].name, s[i].why);
 }
 
-static size_t load_shipped(struct scenario **list, const struct image *img, int *status)
+static size_t load_shipped(struct scenario **list, struct images *images, int *status)
 {
 	char *dir = (char *)cmd_scenario_dir();
 	struct paths p = { 0 };
@@ -83,7 +83,7 @@ static size_t load_shipped(struct scenario **list, const struct image *img, int 
 		*status = cmd_fail(&e);
 	}
 	if (*list)
-		n = cmd_load_scenarios(*list, &p, img, status);
+		n = cmd_load_scenarios(*list, &p, images, status);
 	cmd_free_paths(&p);
 	return n;
 }
@@ -91,24 +91,24 @@ static size_t load_shipped(struct scenario **list, const struct image *img, int 
 int cmd_list(const struct options *o)
 {
 	struct scenario *list = NULL;
-	struct image img = { 0 };
+	struct images images = { 0 };
 	struct err e = { 0 };
 	int status = 0;
 	size_t n;
 
-	if (!cmd_load_image(&img, o, &e))
+	if (!cmd_load_images(&images, o, &e))
 		return cmd_fail(&e);
-	n = load_shipped(&list, &img, &status);
+	n = load_shipped(&list, &images, &status);
 	if (o->json) {
-		status = cmd_print(report_list(&img, list, n), status);
+		status = cmd_print(report_list(&images.usual, list, n), status);
 	} else {
-		print_registry(&img);
+		print_registry(&images.usual);
 		if (n)
 			print_scenarios(list, n);
 	}
 	for (size_t i = 0; i < n; i++)
 		scenario_fini(&list[i]);
 	free(list);
-	image_fini(&img);
+	cmd_free_images(&images);
 	return status;
 }

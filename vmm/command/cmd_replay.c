@@ -14,14 +14,22 @@
 #include "report/report_html.h"
 #include "report/trace.h"
 
-static bool same_guest(const struct witness *w, const struct image *img, struct err *e)
+/* The image that (w) was made with; NULL where it is none of those there are. */
+static const struct image *same_guest(const struct witness *w, struct images *g, struct err *e)
 {
-	if (!strcmp(w->guest_digest, img->digest))
-		return true;
-	return err_set(e, ERR_INPUT,
-		       "%s was made with the guest image %.12s, but %s is %.12s: give the image it "
-		       "was made with (--guest)",
-		       w->path, w->guest_digest, img->path, img->digest);
+	struct err ignored = { 0 };
+	const struct image *other;
+
+	if (!strcmp(w->guest_digest, g->usual.digest))
+		return &g->usual;
+	other = cmd_other_image(g, &ignored);
+	if (other && !strcmp(w->guest_digest, other->digest))
+		return other;
+	err_set(e, ERR_INPUT,
+		"%s was made with the guest image %.12s, but %s is %.12s: give the image it was "
+		"made with (--guest)",
+		w->path, w->guest_digest, g->usual.path, g->usual.digest);
+	return NULL;
 }
 
 /* What options changed of the scenario for the recorded run. */
@@ -119,19 +127,19 @@ static int compare(const struct options *o, const struct witness *w, const struc
 	return status;
 }
 
-static int replay_file(const struct options *o, const struct image *img, struct host *host,
+static int replay_file(const struct options *o, struct images *images, struct host *host,
 		       const char *path)
 {
 	struct witness w = { 0 };
 	struct scenario s = { 0 };
-	struct result r = { .scenario = &s, .image = img, .host = host };
+	struct result r = { .scenario = &s, .host = host };
 	struct err e = { 0 };
 	int status;
 
-	if (witness_load(&w, path, &e) && same_guest(&w, img, &e) &&
-	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), img,
+	if (witness_load(&w, path, &e) && (r.image = same_guest(&w, images, &e)) &&
+	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), r.image,
 			   &e) &&
-	    as_it_was_run(&w, &s, &e) && replay(o, &w, img, &s, &r, host, &e))
+	    as_it_was_run(&w, &s, &e) && replay(o, &w, r.image, &s, &r, host, &e))
 		status = compare(o, &w, &r);
 	else
 		status = cmd_fail(&e);
@@ -142,7 +150,7 @@ static int replay_file(const struct options *o, const struct image *img, struct 
 
 int cmd_replay(const struct options *o)
 {
-	struct image img = { 0 };
+	struct images images = { 0 };
 	struct err e = { 0 };
 	struct host host;
 	int worst = 0;
@@ -152,13 +160,13 @@ int cmd_replay(const struct options *o)
 		return cmd_fail(&e);
 	}
 	host_read(&host);
-	if (!cmd_load_image(&img, o, &e))
+	if (!cmd_load_images(&images, o, &e))
 		return cmd_fail(&e);
 	for (int i = 0; i < o->files; i++) {
-		int status = replay_file(o, &img, &host, o->file[i]);
+		int status = replay_file(o, &images, &host, o->file[i]);
 
 		worst = status > worst ? status : worst;
 	}
-	image_fini(&img);
+	cmd_free_images(&images);
 	return worst;
 }

@@ -132,8 +132,8 @@ static int status_of(const struct result *results, size_t n)
 }
 
 /* Run them in order. A failure of one does not keep the others from running. */
-static int run_all(const struct options *o, const struct image *img, const struct scenario *s,
-		   struct result *results, size_t count, struct host *host)
+static int run_all(const struct options *o, const struct scenario *s, struct result *results,
+		   size_t count, struct host *host)
 {
 	struct progress p = { .count = count, .on = !o->json && isatty(STDERR_FILENO) };
 	size_t done = 0;
@@ -144,7 +144,7 @@ static int run_all(const struct options *o, const struct image *img, const struc
 		struct err e = { 0 };
 
 		r->scenario = &s[i];
-		r->image = img;
+		r->image = s[i].image;
 		r->host = host;
 		p.number = i + 1;
 		if (run_one(o, r, host, &p, &e) && publish(o, r, &e)) {
@@ -170,7 +170,7 @@ static int run_all(const struct options *o, const struct image *img, const struc
 
 int cmd_run(const struct options *o)
 {
-	struct image img = { 0 };
+	struct images images = { 0 };
 	struct paths p = { 0 };
 	struct scenario *s = NULL;
 	struct result *results = NULL;
@@ -179,7 +179,7 @@ int cmd_run(const struct options *o)
 	size_t n = 0;
 	int status = 0;
 
-	if (!cmd_load_image(&img, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
+	if (!cmd_load_images(&images, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
 		status = cmd_fail(&e);
 		goto out;
 	}
@@ -190,16 +190,16 @@ int cmd_run(const struct options *o)
 		status = cmd_fail(&e);
 		goto out;
 	}
-	n = cmd_load_scenarios(s, &p, &img, &status);
+	n = cmd_load_scenarios(s, &p, &images, &status);
 	host_read(&host);
 	if (!status)
-		status = run_all(o, &img, s, results, n, &host);
+		status = run_all(o, s, results, n, &host);
 out:
 	for (size_t i = 0; i < n; i++)
 		scenario_fini(&s[i]);
 	free(s);
 	free(results);
 	cmd_free_paths(&p);
-	image_fini(&img);
+	cmd_free_images(&images);
 	return status;
 }

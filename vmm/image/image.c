@@ -105,13 +105,16 @@ static bool read_header(struct reader *r)
 	if (eh->e_ident[EI_DATA] != ELFDATA2LSB)
 		return image_bad(r->img, r->e,
 				 "ELF header: big-endian; a guest image is little-endian");
-	if (gelf_getclass(r->elf) != ELFCLASS64)
-		return image_bad(r->img, r->e,
-				 "ELF header: a 32-bit file; a guest image is ELFCLASS64");
 	if (eh->e_machine != EM_X86_64 && eh->e_machine != EM_AARCH64 && eh->e_machine != EM_ARM)
 		return image_bad(r->img, r->e,
 				 "ELF header: machine %u; must be EM_X86_64, EM_AARCH64 or EM_ARM",
 				 eh->e_machine);
+	if (gelf_getclass(r->elf) != (eh->e_machine == EM_ARM ? ELFCLASS32 : ELFCLASS64))
+		return image_bad(
+			r->img, r->e,
+			"ELF header: a %d-bit file; a guest image is ELFCLASS64, and one of "
+			"EM_ARM ELFCLASS32",
+			gelf_getclass(r->elf) == ELFCLASS32 ? 32 : 64);
 	if (eh->e_type != ET_EXEC)
 		return image_bad(r->img, r->e,
 				 "ELF header: type %u; must be ET_EXEC (linked -static, no PIE)",
@@ -276,6 +279,14 @@ static size_t find_symtab(const struct reader *r, GElf_Shdr *sh)
 	return 0;
 }
 
+/* Bit 0 of a T32 function says so, and is no part of its address (AAELF32, 5.5.3). */
+static uint64_t address_of(const struct reader *r, const GElf_Sym *sym)
+{
+	bool thumb = r->ehdr.e_machine == EM_ARM && GELF_ST_TYPE(sym->st_info) == STT_FUNC;
+
+	return thumb ? sym->st_value & ~(uint64_t)1 : sym->st_value;
+}
+
 /* Names for people: no sections, files, imports, or Arm's mapping symbols ($x, $d...). */
 static bool keep_symbol(const GElf_Sym *sym, const char *name)
 {
@@ -317,7 +328,7 @@ static bool find_symbols(const struct reader *r, Elf_Data *table, size_t count,
 		if (keep_symbol(&sym, names + sym.st_name))
 			found[(*n)++] = (struct image_symbol){
 				.name = names + sym.st_name,
-				.address = sym.st_value,
+				.address = address_of(r, &sym),
 				.size = sym.st_size,
 				.function = GELF_ST_TYPE(sym.st_info) == STT_FUNC,
 			};

@@ -129,6 +129,12 @@ static bool read_abi(struct image *img, struct err *e)
 				 "one segment",
 				 sym->address, size);
 	memcpy(&img->abi, bytes, size);
+	/* Pointers to T32 functions have bit 0 set; their addresses have not. */
+	if (img->abi.isa == CM_ISA_T32) {
+		img->abi.start &= ~1ull;
+		img->abi.loop &= ~1ull;
+		img->abi.selfcheck &= ~1ull;
+	}
 	return check_version(img, sym, e) && check_sizes(img, e);
 }
 

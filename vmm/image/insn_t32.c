@@ -454,6 +454,35 @@ static bool take_effects(struct insn_access *a, struct insn_decoder *d, uint64_t
 	return computes(d->detail->id) && take_writes(a, d);
 }
 
+/* MRC and MCR p15: TPIDRURO, which is for software's use, and what the last abort was. */
+static bool take_own_coprocessor(struct insn_access *a, const struct t32 *t)
+{
+	uint32_t crn = insn_bits(t->first, 3, 0), op2 = insn_bits(t->second, 7, 5);
+	uint32_t rt = insn_bits(t->second, 15, 12);
+	bool read = insn_bit(t->first, 4);
+
+	if (t->first >> 5 != 0xee0 >> 1 || (t->second & 0x0f1f) != 0x0f10 || rt == PC)
+		return false;
+	if (!(crn == 13 && op2 == 3 && read) && !(crn == 5 && op2 <= 1) &&
+	    !(crn == 6 && (op2 == 0 || op2 == 2)))
+		return false;
+	a->writes = read ? 1u << rt : 0;
+	return true;
+}
+
+/* MRS and MSR of an SPSR or of another mode's register (F5.1.124 to F5.1.131), none of CPSR. */
+static bool take_bank(struct insn_access *a, const struct t32 *t)
+{
+	bool spsr = insn_bit(t->first, 4), read = insn_bit(t->first, 6);
+
+	if (t->length != 4 || (t->first & 0xff80) != 0xf380 || insn_bit(t->first, 5) != read)
+		return false;
+	if ((t->second & 0xf0ef) != 0x8020 && !(spsr && (t->second & 0xf0ff) == 0x8000))
+		return false;
+	a->writes = read ? 1u << insn_bits(t->second, 11, 8) : 0;
+	return true;
+}
+
 static struct insn_access t32_access(struct insn_decoder *d, const uint8_t *bytes, size_t size,
 				     uint64_t address)
 {
@@ -469,7 +498,8 @@ static struct insn_access t32_access(struct insn_decoder *d, const uint8_t *byte
 	if ((insn.class != INSN_PLAIN && insn.class != INSN_FENCE) || is_it(&t))
 		return other;
 	a.length = insn.length;
-	if (insn.class == INSN_FENCE || take_lists(&a, &t))
+	if (insn.class == INSN_FENCE || take_lists(&a, &t) || take_own_coprocessor(&a, &t) ||
+	    take_bank(&a, &t))
 		return a;
 	a.flow = flow_of(&t, address, &a.target);
 	if (a.flow == FLOW_RETURN)

@@ -70,7 +70,7 @@ struct machine {
 	struct vm *vm;
 	struct vm_memory *memory;
 	struct insn_decoder decoder; /* of the image's kernel */
-	struct insn_decoder narrow;  /* T32, in an image that can execute it at EL0 */
+	struct insn_decoder narrow;  /* T32, in the images for Arm */
 	struct insn *decoded;	     /* per byte of the image, length 0 = not yet */
 	struct site site[CM_MAX_SITES];
 	struct fetch fetch;

@@ -3,6 +3,7 @@
  * machine_setup.c - from nothing to the start of a run: boot once, snapshot,
  * and for every run put the snapshot back and tell the guest what to do.
  */
+#include "image/isa.h"
 #include "vm/guard.h"
 #include "machine/machine_internal.h"
 #include "machine/setup.h"
@@ -56,7 +57,7 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	}
 	if (!insn_init(&m->decoder, (enum cm_isa)image->abi.isa, e))
 		goto fail;
-	if (image->abi.isa == CM_ISA_A64 && !insn_init(&m->narrow, CM_ISA_T32, e))
+	if (isa_is_arm(image->abi.isa) && !insn_init(&m->narrow, CM_ISA_T32, e))
 		goto fail;
 	m->vm = vm_new(image, VM_STEPPED, scenario->vcpus, e);
 	if (!m->vm || !boot(m, e) || !can_execute(m, e))

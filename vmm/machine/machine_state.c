@@ -64,7 +64,8 @@ static void wipe_below(struct machine *m, uint32_t vcpu, uint64_t sp)
  */
 void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool iret)
 {
-	uint64_t now = vcpu_sp(vm_vcpu(m->vm, vcpu));
+	const struct vcpu *v = vm_vcpu(m->vm, vcpu);
+	uint64_t now = vcpu_sp(v);
 	uint64_t from = bottom_of(m, vcpu, before), to = bottom_of(m, vcpu, now);
 
 	if (!m->wiping || !from)
@@ -72,7 +73,7 @@ void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool
 	if (from == to && now > before && !iret)
 		m->cpu[vcpu].overlapped = true;
 	else if (from != to && iret && !m->cpu[vcpu].overlapped)
-		wipe(m, from, before + arch_return_frame());
+		wipe(m, from, before + vcpu_return_frame(v));
 	else if (from != to && !iret)
 		wipe_below(m, vcpu, before);
 }

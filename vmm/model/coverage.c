@@ -37,13 +37,12 @@ static void add(struct graph *g, uint64_t address)
 /* The hooks are pointers in the protocol's record; its other words point nowhere near. */
 static void add_hooks(struct graph *g, const struct image_protocol *p)
 {
-	uint64_t offset, pointer;
+	uint64_t offset, pointer, size = g->img->abi.isa == CM_ISA_T32 ? 4 : 8;
 	const struct image_symbol *record = image_symbol_at(g->img, p->address, &offset);
 
-	for (uint64_t at = 0; record && at + sizeof(pointer) <= record->size;
-	     at += sizeof(pointer)) {
-		memcpy(&pointer, image_bytes(g->img, p->address + at, sizeof(pointer)),
-		       sizeof(pointer));
+	for (uint64_t at = 0; record && at + size <= record->size; at += size) {
+		pointer = 0;
+		memcpy(&pointer, image_bytes(g->img, p->address + at, size), size);
 		add(g, pointer);
 	}
 }

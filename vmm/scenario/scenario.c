@@ -6,7 +6,6 @@
  * of struct scenario. Must not know KVM, nor how a scenario is run.
  */
 #include "scenario/scenario_internal.h"
-#include "image/isa.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,10 +17,10 @@
 #define MAX_STEPS_DEFAULT 20000u
 
 const char *const scenario_keys[] = {
-	"$schema",   "why",	      "source",	 "protocol", "isa",	  "sites",
-	"vcpus",     "method",	      "offline", "patcher",  "executors", "nmi_runs_site",
-	"nmi_latch", "ipi_runs_site", "fetch",	 "schedule", "inject",	  "max_steps",
-	"free",	     "explore",	      "expect",	 NULL
+	"$schema",	 "why",	      "source",	       "protocol", "isa",      "kernel",
+	"sites",	 "vcpus",     "method",	       "offline",  "patcher",  "executors",
+	"nmi_runs_site", "nmi_latch", "ipi_runs_site", "fetch",	   "schedule", "inject",
+	"max_steps",	 "free",      "explore",       "expect",   NULL
 };
 
 const struct scenario_form scenario_forms[] = {
@@ -200,88 +199,26 @@ static bool read_expect(struct scenario *s, const struct jnode *root)
 	return true;
 }
 
-/* What the directory below scenarios/ says; 0: nothing. */
-static uint32_t directory_isa(const struct scenario *s)
-{
-	static const struct {
-		const char *directory;
-		enum cm_isa isa;
-	} usual[] = { { "x86_64/", CM_ISA_X86_64 },
-		      { "arm64/", CM_ISA_A64 },
-		      { "arm/", CM_ISA_T32 } };
-
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-		if (!strncmp(s->name, usual[i].directory, strlen(usual[i].directory)))
-			return usual[i].isa;
-	return 0;
-}
-
-/*
- * As the file says; else as its directory does, until a site of the image says
- * it better. Of those that are not for Arm, all are x86_64.
- */
-static bool read_isa(struct scenario *s, const struct jnode *root)
-{
-	uint32_t usual = directory_isa(s);
-	struct jnode n;
-	size_t which;
-
-	s->isa = usual ? (enum cm_isa)usual : CM_ISA_X86_64;
-	if (!jnode_get(root, "isa", &n))
-		return true;
-	if (!jnode_choice(&n, isa_names, ISA_NAMES, &which))
-		return false;
-	s->isa = (enum cm_isa)(which + CM_ISA_X86_64);
-	s->isa_said = true;
-	return true;
-}
-
-/* What an image for another architecture has, its scenarios cannot find here: that is no mistake. */
-static bool check_image(const struct scenario *s, const struct image *img, struct err *e)
-{
-	uint32_t isa = s->isa_said ? s->isa : directory_isa(s);
-	bool arm = isa_is_arm(isa);
-
-	if (!img || !isa || arm == isa_is_arm(img->abi.isa))
-		return true;
-	return err_set(e, ERR_UNSUPPORTED, "%s: for %s, and the guest image is for %s: run it %s",
-		       s->path, arm ? "Arm" : "x86-64", arm ? "x86-64" : "Arm",
-		       arm ? "with --host arm64, or on an Arm host" : "on an x86-64 host");
-}
-
-/* Of T32 sites no handler runs any; and an FIQ stays masked in its own handler: no latch is needed. */
-static bool check_handlers(const struct scenario *s, const struct jnode *root)
-{
-	struct jnode n;
-
-	if (s->isa == CM_ISA_T32 && (s->nmi_runs_site || s->ipi_runs_site)) {
-		jnode_get(root, s->nmi_runs_site ? "nmi_runs_site" : "ipi_runs_site", &n);
-		return jnode_fail(&n, "handlers are A64 code at EL1 and cannot execute T32 sites");
-	}
-	if (isa_is_arm(s->isa) && s->nmi_latch) {
-		jnode_get(root, "nmi_latch", &n);
-		return jnode_fail(&n, "for x86: on Arm FIQs stay masked until the handler returns");
-	}
-	return true;
-}
-
 /* In the order in which the checks need each other, whatever the file's order. */
 static bool read_all(struct scenario *s, const struct image *img, const struct jnode *root)
 {
 	struct jnode sites;
 
+	s->image = img;
 	s->vcpus = VCPUS_DEFAULT;
 	s->max_steps = MAX_STEPS_DEFAULT;
-	return jnode_object(root, scenario_keys) && read_texts(s, root) && read_isa(s, root) &&
-	       check_image(s, img, root->err) && read_protocol(s, img, root) &&
-	       read_method(s, root) && jnode_opt_u32(root, "vcpus", 1, CM_MAX_VCPUS, &s->vcpus) &&
+	return jnode_object(root, scenario_keys) && read_texts(s, root) &&
+	       scenario_read_isa(s, root) && scenario_check_image(s, img, root->err) &&
+	       read_protocol(s, img, root) && read_method(s, root) &&
+	       jnode_opt_u32(root, "vcpus", 1, CM_MAX_VCPUS, &s->vcpus) &&
 	       jnode_require(root, "sites", &sites) && scenario_read_sites(s, img, &sites) &&
-	       scenario_read_patcher(s, root) && scenario_read_executors(s, root) &&
-	       scenario_read_offline(s, root) &&
+	       scenario_read_kernel(s, root) && scenario_read_patcher(s, root) &&
+	       scenario_read_executors(s, root) && scenario_read_offline(s, root) &&
 	       jnode_opt_bool(root, "nmi_runs_site", &s->nmi_runs_site) &&
 	       jnode_opt_bool(root, "nmi_latch", &s->nmi_latch) &&
 	       jnode_opt_bool(root, "ipi_runs_site", &s->ipi_runs_site) &&
-	       check_handlers(s, root) && read_how(s, img, root) && read_expect(s, root);
+	       scenario_check_kernel(s, img, root) && read_how(s, img, root) &&
+	       read_expect(s, root);
 }
 
 /* The path below the last scenarios/ directory, without .json. */

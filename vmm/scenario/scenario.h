@@ -118,7 +118,14 @@ struct explore_options {
 	bool every; /* not the first violation only: all kinds of them */
 };
 
+/* What the guest's kernel is written in; told apart on Arm only. */
+enum kernel { KERNEL_AARCH64, KERNEL_AARCH32, KERNELS };
+const char *kernel_name(enum kernel k);
+/* Of an image for Arm. */
+enum kernel kernel_of(const struct image *img);
+
 struct scenario {
+	const struct image *image; /* that its names are of; NULL when parsed without one */
 	char *path;
 	char *name; /* the path below scenarios/ without .json, or the path as given */
 	char *text; /* the file, for the result */
@@ -126,6 +133,8 @@ struct scenario {
 	char *source;	 /* where the question comes from; may be NULL */
 	enum cm_isa isa; /* of the sites */
 	bool isa_said;	 /* in the file itself */
+	enum kernel kernel;
+	bool kernel_said;
 	char *protocol_name;
 	const struct image_protocol *protocol; /* NULL when parsed without an image */
 	struct placement site[CM_MAX_SITES];
@@ -161,7 +170,8 @@ struct scenario {
  * Read and check the scenario at (path), with every name in it looked up in
  * (img). On failure ERR_INPUT, one line: file, JSON path, what is wrong, what
  * exists; (s) then holds nothing. ERR_UNSUPPORTED if it is, by itself or its
- * directory, for another architecture than (img). (img) must outlive (s).
+ * directory, for another architecture than (img), or wants the other kernel of
+ * Arm. (img) must outlive (s).
  */
 bool scenario_load(struct scenario *s, const char *path, const struct image *img, struct err *e);
 

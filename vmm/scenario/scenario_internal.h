@@ -51,6 +51,14 @@ extern const size_t scenario_nmethod_keys;
 /* scenario.c: the number of a vCPU of this scenario. */
 bool scenario_read_vcpu(const struct scenario *s, const struct jnode *n, uint32_t *vcpu);
 
+/* scenario_guest.c: the instruction set, and what kernel takes its exceptions. */
+bool scenario_read_isa(struct scenario *s, const struct jnode *root);
+/* ERR_UNSUPPORTED: (img) is for another architecture, or its kernel for another scenario. */
+bool scenario_check_image(const struct scenario *s, const struct image *img, struct err *e);
+bool scenario_read_kernel(struct scenario *s, const struct jnode *root);
+/* When roles and handlers are read: which kernel they want, and does (img) have it? */
+bool scenario_check_kernel(struct scenario *s, const struct image *img, const struct jnode *root);
+
 /* scenario_setup.c: who plays which role, what a fetch returns, a free run's options. */
 bool scenario_read_offline(struct scenario *s, const struct jnode *root);
 bool scenario_read_sites(struct scenario *s, const struct image *img, const struct jnode *n);

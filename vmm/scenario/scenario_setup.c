@@ -230,7 +230,7 @@ bool scenario_read_patcher(struct scenario *s, const struct jnode *root)
 
 bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 {
-	struct jnode n, vcpus, el, pause;
+	struct jnode n, vcpus, pause;
 
 	if (jnode_get(root, "executors", &n) && !jnode_object(&n, scenario_executors_keys))
 		return false;
@@ -242,16 +242,13 @@ bool scenario_read_executors(struct scenario *s, const struct jnode *root)
 			return jnode_fail(&vcpus, "vCPU %u is the patcher and cannot execute too",
 					  s->patcher);
 	}
-	/* The guest's kernel is A64: T32 is executed at EL0 only. */
-	s->executor_cpl = s->isa == CM_ISA_T32 ? 3 : 0;
+	/* T32 runs everywhere at EL0, and at EL1 where somebody wants a kernel for that. */
+	s->executor_cpl = s->isa == CM_ISA_T32 && s->kernel == KERNEL_AARCH64 ? 3 : 0;
 	if (!read_level(s, &n, &s->executor_cpl) || !read_rounds(s, &n, "calls", &s->calls) ||
 	    !jnode_opt_u32(&n, "pause", 0, UINT32_MAX, &s->executor_pause))
 		return false;
 	if (jnode_get(&n, "pause", &pause) && s->method != METHOD_FREE)
 		return jnode_fail(&pause, "an executor's pause is for method 'free' only");
-	if (s->isa == CM_ISA_T32 && s->executor_cpl == 0 && jnode_get(&n, "el", &el))
-		return jnode_fail(&el, "T32 sites are executed at EL0 only: the guest's kernel is "
-				       "A64");
 	return true;
 }
 

@@ -160,11 +160,14 @@ uint64_t vcpu_segment_base(const struct vcpu *v);
 /* ECX at a WRMSR and its like: the operand a decoder cannot see. */
 uint64_t vcpu_counter(const struct vcpu *v);
 
-/* Bytes that an event's return takes off the stack in one instruction: x86's IRET frame. */
-uint32_t arch_return_frame(void);
+/* Bytes that an event's return takes off the stack in one instruction: IRET's frame, or RFE's. */
+uint32_t vcpu_return_frame(const struct vcpu *v);
 
 /* The guest this host runs, and a part of its image's name: "x86_64", "arm64". */
 const char *arch_name(void);
+
+/* The same part of the name of an image whose kernel is of another kind, or NULL: "arm". */
+const char *arch_other_guest(void);
 
 /* "rax=... rip=..." for traces; returns (buf). */
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size);

@@ -13,10 +13,15 @@
 
 #include "image/isa.h"
 
-/* KVM's module cannot change while it is open: quirks are found once a process. */
+/*
+ * KVM's module cannot change while it is open: quirks are found once a process,
+ * for each kind of kernel.
+ */
 static pthread_mutex_t quirks_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool quirks_known;
-static struct quirks quirks_found;
+static struct {
+	bool known;
+	struct quirks found;
+} quirks_of[CM_ISA_A32 + 1];
 
 static size_t known_capabilities(void)
 {
@@ -132,17 +137,18 @@ void vm_free(struct vm *vm)
 static bool find_quirks(struct vm *vm, struct err *e)
 {
 	bool no_sync_regs = vm->quirks.no_sync_regs; /* of this VM, not of the host */
+	uint32_t isa = vm->image->abi.isa;	     /* one that arch_runs() knows */
 	bool ok = true;
 
 	pthread_mutex_lock(&quirks_lock);
-	if (quirks_known) {
-		vm->quirks = quirks_found;
+	if (quirks_of[isa].known) {
+		vm->quirks = quirks_of[isa].found;
 		vm->quirks.no_sync_regs = no_sync_regs;
 	} else {
 		ok = arch_selfcheck(vm, e);
 		/* A VM_FREE cannot be stepped in every way. */
-		quirks_known = ok && vm->kind == VM_STEPPED;
-		quirks_found = vm->quirks;
+		quirks_of[isa].known = ok && vm->kind == VM_STEPPED;
+		quirks_of[isa].found = vm->quirks;
 	}
 	pthread_mutex_unlock(&quirks_lock);
 	return ok;

@@ -112,7 +112,7 @@ void arch_free_vcpu(struct vcpu *v);
 /* One KVM_RUN; EINTR is not an error but (*kicked). */
 bool arch_enter(struct vcpu *v, bool *kicked, struct err *e);
 
-/* Find the quirks by stepping over the image's self-check; asked once a process (vm_boot). */
+/* Find the quirks by stepping over the image's self-check; asked once a process and kind of kernel (vm_boot). */
 bool arch_selfcheck(struct vm *vm, struct err *e);
 
 #endif

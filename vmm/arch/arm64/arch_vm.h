@@ -7,17 +7,36 @@
 
 #include "guest/abi.h"
 
-/* The registers that change in a run, in the order of struct arm_registers. */
+/*
+ * The registers that change in a run, in the order of struct arm_registers. In
+ * AArch32 X0 to X14 are the user's R0 to R14, and the banked ones are X
+ * registers too (DDI 0487, D1.20.1).
+ */
 enum arm_register {
 	ARM_X0,
-	ARM_SP_EL0 = 31,
+	ARM_LR_IRQ = 16,
+	ARM_SP_IRQ,
+	ARM_LR_SVC,
+	ARM_SP_SVC,
+	ARM_LR_ABT,
+	ARM_SP_ABT,
+	ARM_LR_UND,
+	ARM_SP_UND,
+	ARM_R8_FIQ,
+	ARM_LR_FIQ = 30,
+	ARM_SP_EL0,
 	ARM_PC,
 	ARM_PSTATE,
 	ARM_SP_EL1,
 	ARM_ELR,
-	ARM_SPSR,
-	ARM_ESR,
-	ARM_FAR,
+	ARM_SPSR, /* SPSR_svc */
+	ARM_ESR,  /* DFSR */
+	ARM_FAR,  /* IFAR and DFAR */
+	ARM_SPSR_ABT,
+	ARM_SPSR_UND,
+	ARM_SPSR_IRQ,
+	ARM_SPSR_FIQ,
+	ARM_IFSR,
 	ARM_REGISTERS
 };
 
@@ -44,9 +63,21 @@ struct arm_places {
 	struct arm_return back[ARM_RETURNS];
 };
 
+/* In an AArch32 kernel: from (first) up to (end), which is behind it. */
+struct arm_range {
+	uint64_t first, end;
+};
+struct aarch32_places {
+	struct arm_range svc;	      /* SPSR_svc is not saved yet */
+	struct arm_range abort;	      /* nor what the abort was */
+	struct arm_range fiq;	      /* nor the other banks */
+	struct arm_range fiq_restore; /* they come back, one with each instruction */
+};
+
 struct arch_vm {
-	struct arm_places places;
-	uint32_t breakpoints; /* registers for them that KVM gives away; 0: plant them */
+	struct arm_places places;	/* of an A64 kernel, but for (vectors) */
+	struct aarch32_places places32; /* of an AArch32 one */
+	uint32_t breakpoints;		/* registers for them that KVM gives away; 0: plant them */
 	enum cm_irqchip irqchip;
 	int gic; /* the device, where there is an irqchip */
 };

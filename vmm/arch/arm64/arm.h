@@ -22,12 +22,17 @@
 /* At boot: IRQs masked until the guest unmasks them, FIQ not: it is the NMI. */
 #define ARM_BOOT       (ARM_EL1H | (ARM_MASKED & ~ARM_PSTATE_F))
 
+/* The same of an AArch32 kernel: SVC mode, T32; and of its EL0. */
+#define ARM_BOOT_32 0x1b3ull
+
 /* boot.c: page tables, and the first state of a vCPU. */
 void arm_build_tables(struct vm *vm);
 bool arm_first_state(struct vcpu *v, struct err *e);
 
 /* state.c: find the places above by their symbols. */
 bool arm_find_places(struct vm *vm, struct err *e);
+/* Is (r) one that changes in a run of the image's kernel? */
+bool arm_uses(const struct vm *vm, enum arm_register r);
 /* One register, through the copy. */
 uint64_t arm_get(const struct vcpu *v, enum arm_register r);
 void arm_set(struct vcpu *v, enum arm_register r, uint64_t value);
@@ -52,5 +57,23 @@ bool arm_check_caches(struct vm *vm, struct err *e);
 bool arm_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e);
 /* The exception class KVM_EXIT_DEBUG came for. */
 uint32_t arm_debug_class(const struct vcpu *v);
+
+/* aarch32.c: is the image's kernel one in AArch32? What follows is for vCPUs of such only. */
+bool aarch32_kernel(const struct vm *vm);
+bool aarch32_find_places(struct vm *vm, struct err *e);
+/* Is (r) one that changes? Its bits that the vCPU may still read, where it stands. */
+bool aarch32_uses(enum arm_register r);
+uint64_t aarch32_live(const struct vcpu *v, enum arm_register r);
+bool aarch32_is_user(const struct vcpu *v);
+enum arm_register aarch32_sp(const struct vcpu *v);
+/* R(number), 0 to 15, of the mode the vCPU is in; of an A64 kernel's EL0, too. */
+enum arm_register aarch32_register(const struct vcpu *v, uint32_t number);
+/*
+ * The class (guest/abi.h) of the entry that the vCPU stands at, or -1; where it
+ * came from in (*ip). What the exception left as it was is no state from here on.
+ */
+int aarch32_entered(struct vcpu *v, uint64_t *ip);
+/* Do what the processor does at a BKPT (G1.12.7, "Prefetch Abort exception"). */
+void aarch32_enter_breakpoint(struct vcpu *v);
 
 #endif

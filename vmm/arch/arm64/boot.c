@@ -41,6 +41,11 @@
 #define CNTKCTL_EL1	 ARM64_SYS_REG(3, 0, 14, 1, 0)
 #define CNTKCTL_EL0VCTEN 2u
 
+/* AArch32: TTBCR.EAE, which is this format of tables, walks as above, 32 bits by TTBR0. */
+#define TTBCR_LPAE ((1ull << 31) | (3ull << 12) | (1ull << 10) | (1ull << 8))
+/* TE, exceptions are entered in T32; nTWE nTWI I CP15BEN C M and the bits that are 1. */
+#define SCTLR_32   0x40c5107dull
+
 static uint64_t build_page_tables(struct vm_tables *t, uint32_t id)
 {
 	const struct image *img = t->vm->image;
@@ -84,19 +89,23 @@ static bool set_system(struct vcpu *v, uint64_t id, uint64_t value, struct err *
 bool arm_first_state(struct vcpu *v, struct err *e)
 {
 	const struct vm *vm = v->vm;
+	bool narrow = aarch32_kernel(vm);
 
-	for (int r = 0; r < ARM_REGISTERS; r++)
+	for (int r = 0; r < ARM_REGISTERS; r++) {
+		if (!arm_uses(vm, (enum arm_register)r))
+			continue;
 		arm_set(v, (enum arm_register)r, 0);
-	v->arch.registers->dirty = (1ull << ARM_REGISTERS) - 1;
+		v->arch.registers->dirty |= 1ull << r;
+	}
 	arm_set(v, ARM_X0, vm_mailbox(vm, v->id));
 	arm_set(v, ARM_PC, vm->image->abi.start);
-	arm_set(v, ARM_PSTATE, ARM_BOOT);
-	arm_set(v, ARM_SP_EL1, vm_stack_top(vm, v->id, CM_STACK_KERNEL));
+	arm_set(v, ARM_PSTATE, narrow ? ARM_BOOT_32 : ARM_BOOT);
+	arm_set(v, narrow ? ARM_SP_SVC : ARM_SP_EL1, vm_stack_top(vm, v->id, CM_STACK_KERNEL));
 	return (vm->kind != VM_FREE || set_system(v, CNTKCTL_EL1, CNTKCTL_EL0VCTEN, e)) &&
 	       set_system(v, ARM64_SYS_REG(3, 0, 10, 2, 0), MAIR_DEVICE_NORMAL, e) &&
-	       set_system(v, ARM64_SYS_REG(3, 0, 2, 0, 2), TCR_32BIT, e) &&
+	       set_system(v, ARM64_SYS_REG(3, 0, 2, 0, 2), narrow ? TTBCR_LPAE : TCR_32BIT, e) &&
 	       set_system(v, ARM64_SYS_REG(3, 0, 2, 0, 0), v->root, e) &&
 	       set_system(v, ARM64_SYS_REG(3, 0, 12, 0, 0), vm->arch.places.vectors, e) &&
 	       set_system(v, ARM64_SYS_REG(3, 3, 13, 0, 3), vm_mailbox(vm, v->id), e) &&
-	       set_system(v, ARM64_SYS_REG(3, 0, 1, 0, 0), SCTLR_GUEST, e);
+	       set_system(v, ARM64_SYS_REG(3, 0, 1, 0, 0), narrow ? SCTLR_32 : SCTLR_GUEST, e);
 }

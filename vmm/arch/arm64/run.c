@@ -73,26 +73,32 @@ static void forget_old_syndrome(struct vcpu *v, int vector)
 		arm_set(v, ARM_ESR, 0);
 }
 
-/* A step ends in front of a handler's first instruction: the frame is in ELR_EL1 and SPSR_EL1. */
+static void entered(struct vcpu_exit *x, int vector, uint64_t ip)
+{
+	x->kind = EXIT_DELIVERED;
+	x->vector = (uint8_t)vector;
+	x->pushed_ip = ip;
+}
+
+/* A step ends in front of a handler's first instruction: the frame is in registers. */
 static bool stepped(struct vcpu *v, struct vcpu_exit *x)
 {
-	int vector = entry_of(v);
+	uint64_t ip = 0;
+	int vector = aarch32_kernel(v->vm) ? aarch32_entered(v, &ip) : entry_of(v);
 
-	x->kind = vector < 0 ? EXIT_STEPPED : EXIT_DELIVERED;
-	if (vector >= 0) {
-		x->vector = (uint8_t)vector;
-		x->pushed_ip = arm_get(v, ARM_ELR);
+	x->kind = EXIT_STEPPED;
+	if (vector < 0)
+		return true;
+	if (!aarch32_kernel(v->vm)) {
+		ip = arm_get(v, ARM_ELR);
 		forget_old_syndrome(v, vector);
 	}
+	entered(x, vector, ip);
 	return true;
 }
 
-/*
- * While a vCPU is being debugged every BKPT and BRK goes to the host
- * (MDCR_EL2.TDE, DDI 0487, D2.4), and none to the guest. Do what the processor
- * does at EL1 (D1.4.1): save, mask, and go through the table.
- */
-static bool enter_breakpoint(struct vcpu *v, struct vcpu_exit *x)
+/* What the processor does at EL1 (D1.4.1): save, mask, and go through the table. */
+static void enter_a64_breakpoint(struct vcpu *v)
 {
 	uint64_t pstate = arm_get(v, ARM_PSTATE);
 	uint32_t class = arm_debug_class(v), comment = v->run->debug.arch.hsr & 0xffff;
@@ -105,6 +111,18 @@ static bool enter_breakpoint(struct vcpu *v, struct vcpu_exit *x)
 	arm_set(v, ARM_FAR, 0);
 	arm_set(v, ARM_PSTATE, ARM_EL1H | ARM_MASKED);
 	arm_set(v, ARM_PC, v->vm->arch.places.vectors + entry * CM_VECTOR_ARM_STRIDE);
+}
+
+/*
+ * While a vCPU is being debugged every BKPT and BRK goes to the host
+ * (MDCR_EL2.TDE, DDI 0487, D2.4), and none to the guest.
+ */
+static bool enter_breakpoint(struct vcpu *v, struct vcpu_exit *x)
+{
+	if (aarch32_kernel(v->vm))
+		aarch32_enter_breakpoint(v);
+	else
+		enter_a64_breakpoint(v);
 	return stepped(v, x);
 }
 

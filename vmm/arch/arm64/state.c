@@ -28,20 +28,35 @@ static uint64_t id_of(enum arm_register r)
 	case ARM_ELR:
 		return CORE(elr_el1);
 	case ARM_SPSR:
-		return CORE(spsr[0]);
+		return CORE(spsr[KVM_SPSR_EL1]);
 	case ARM_ESR:
 		return ARM64_SYS_REG(3, 0, 5, 2, 0);
 	case ARM_FAR:
 		return ARM64_SYS_REG(3, 0, 6, 0, 0);
+	case ARM_SPSR_ABT:
+		return CORE(spsr[KVM_SPSR_ABT]);
+	case ARM_SPSR_UND:
+		return CORE(spsr[KVM_SPSR_UND]);
+	case ARM_SPSR_IRQ:
+		return CORE(spsr[KVM_SPSR_IRQ]);
+	case ARM_SPSR_FIQ:
+		return CORE(spsr[KVM_SPSR_FIQ]);
+	case ARM_IFSR:
+		return ARM64_SYS_REG(3, 4, 5, 0, 1);
 	default:
 		return CORE(regs.regs[0]) + 2 * (uint64_t)r; /* in words */
 	}
 }
 
+static bool is_spsr(enum arm_register r)
+{
+	return r == ARM_SPSR || (r >= ARM_SPSR_ABT && r <= ARM_SPSR_FIQ);
+}
+
 /* The trap flag we step with is no part of the guest's state. */
 static uint64_t without_step(enum arm_register r, uint64_t value)
 {
-	return r == ARM_PSTATE || r == ARM_SPSR ? value & ~ARM_PSTATE_SS : value;
+	return r == ARM_PSTATE || is_spsr(r) ? value & ~ARM_PSTATE_SS : value;
 }
 
 uint64_t arm_get(const struct vcpu *v, enum arm_register r)
@@ -55,8 +70,8 @@ uint64_t arm_get(const struct vcpu *v, enum arm_register r)
 		/* A register every arm64 KVM has, of a vCPU that is there. */
 		assert(!errnum);
 		(void)errnum;
-		/* An exception taken by a step has it in SPSR_EL1: the guest must not see it. */
-		if (r == ARM_SPSR && regs->value[r] & ARM_PSTATE_SS)
+		/* An exception taken by a step has it in its SPSR: the guest must not see it. */
+		if (is_spsr(r) && regs->value[r] & ARM_PSTATE_SS)
 			regs->dirty |= 1ull << r;
 		regs->value[r] = without_step(r, regs->value[r]);
 		regs->valid |= 1ull << r;
@@ -91,7 +106,7 @@ bool arm_load_registers(struct vcpu *v, struct err *e)
 		if (errnum && r == ARM_PSTATE)
 			return err_set(e, ERR_UNSUPPORTED,
 				       "this core cannot be in the state %#llx: it has no AArch32 "
-				       "at EL0",
+				       "there",
 				       (unsigned long long)regs->value[r]);
 		if (errnum)
 			return err_sys(e, errnum, "KVM_SET_ONE_REG (%#llx)",
@@ -121,6 +136,8 @@ static bool is_live(const struct vcpu *v, enum arm_register r)
 	const struct arm_places *p = &v->vm->arch.places;
 	uint64_t pc = arm_get(v, ARM_PC);
 
+	if (r > ARM_FAR)
+		return false; /* AArch32's */
 	if (r < ARM_ELR || pc - p->vectors < p->saved - p->vectors)
 		return true;
 	if (r == ARM_ESR || r == ARM_FAR)
@@ -131,7 +148,7 @@ static bool is_live(const struct vcpu *v, enum arm_register r)
 	return false;
 }
 
-bool arm_find_places(struct vm *vm, struct err *e)
+static bool find_a64_places(struct vm *vm, struct err *e)
 {
 	static const char *const names[ARM_RETURNS][2] = {
 		{ "cm_return_vector", "cm_eret_vector" },
@@ -155,13 +172,31 @@ bool arm_find_places(struct vm *vm, struct err *e)
 	return true;
 }
 
+bool arm_find_places(struct vm *vm, struct err *e)
+{
+	return aarch32_kernel(vm) ? aarch32_find_places(vm, e) : find_a64_places(vm, e);
+}
+
+static uint64_t live_bits(const struct vcpu *v, enum arm_register r)
+{
+	return aarch32_kernel(v->vm) ? aarch32_live(v, r) : is_live(v, r) ? ~0ull : 0;
+}
+
 void vcpu_save(const struct vcpu *v, struct vcpu_state *s)
 {
 	uint64_t *value = (uint64_t *)(void *)s->bytes;
 
 	s->size = ARM_REGISTERS * sizeof(*value);
-	for (int r = 0; r < ARM_REGISTERS; r++)
-		value[r] = is_live(v, (enum arm_register)r) ? arm_get(v, (enum arm_register)r) : 0;
+	for (int r = 0; r < ARM_REGISTERS; r++) {
+		uint64_t bits = live_bits(v, (enum arm_register)r);
+
+		value[r] = bits ? arm_get(v, (enum arm_register)r) & bits : 0;
+	}
+}
+
+bool arm_uses(const struct vm *vm, enum arm_register r)
+{
+	return aarch32_kernel(vm) ? aarch32_uses(r) : r <= ARM_FAR;
 }
 
 void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
@@ -170,7 +205,8 @@ void vcpu_load(struct vcpu *v, const struct vcpu_state *s)
 
 	assert(s->size == ARM_REGISTERS * sizeof(*value));
 	for (int r = 0; r < ARM_REGISTERS; r++)
-		arm_set(v, (enum arm_register)r, value[r]);
+		if (arm_uses(v->vm, (enum arm_register)r))
+			arm_set(v, (enum arm_register)r, value[r]);
 }
 
 void vcpu_kick(struct vcpu *v, bool on)
@@ -188,19 +224,23 @@ void vcpu_set_pc(struct vcpu *v, uint64_t pc)
 	arm_set(v, ARM_PC, pc);
 }
 
-/* The guest's kernel uses SP_EL1 only. In AArch32 R13 is X13 (DDI 0487, D1.20.1). */
+/* An A64 kernel uses SP_EL1 only. In AArch32 R13 is X13 (DDI 0487, D1.20.1). */
 uint64_t vcpu_sp(const struct vcpu *v)
 {
 	uint64_t pstate = arm_get(v, ARM_PSTATE);
 
 	if (pstate & ARM_PSTATE_M32)
-		return (uint32_t)arm_get(v, (enum arm_register)13);
+		return (uint32_t)arm_get(v, aarch32_sp(v));
 	return arm_get(v, pstate & ARM_PSTATE_EL1 ? ARM_SP_EL1 : ARM_SP_EL0);
 }
 
 uint32_t vcpu_cpl(const struct vcpu *v)
 {
-	return arm_get(v, ARM_PSTATE) & ARM_PSTATE_EL1 ? 0 : 3;
+	uint64_t pstate = arm_get(v, ARM_PSTATE);
+
+	if (pstate & ARM_PSTATE_M32)
+		return aarch32_is_user(v) ? 3 : 0;
+	return pstate & ARM_PSTATE_EL1 ? 0 : 3;
 }
 
 enum cm_isa vcpu_isa(const struct vcpu *v)
@@ -214,13 +254,9 @@ enum cm_isa vcpu_isa(const struct vcpu *v)
 
 uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
 {
-	bool narrow = arm_get(v, ARM_PSTATE) & ARM_PSTATE_M32;
-
-	assert(number < (narrow ? 16u : 32u));
-	if (narrow && number == 15)
-		return arm_get(v, ARM_PC);
-	if (narrow)
-		return (uint32_t)arm_get(v, (enum arm_register)number);
+	if (arm_get(v, ARM_PSTATE) & ARM_PSTATE_M32)
+		return (uint32_t)arm_get(v, aarch32_register(v, number));
+	assert(number < 32);
 	return number == 31 ? vcpu_sp(v) : arm_get(v, (enum arm_register)number);
 }
 
@@ -236,9 +272,10 @@ uint64_t vcpu_counter(const struct vcpu *v)
 	return 0;
 }
 
-uint32_t arch_return_frame(void)
+/* ERET takes nothing off the stack, RFE an address and an SPSR. */
+uint32_t vcpu_return_frame(const struct vcpu *v)
 {
-	return 0; /* an exception pushes nothing */
+	return aarch32_kernel(v->vm) ? 8 : 0;
 }
 
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)

@@ -17,7 +17,7 @@ const struct arch_capability arch_capability_table[] = {
 	KVM_CAPABILITY(KVM_CAP_ONE_REG, true, "registers"),
 	KVM_CAPABILITY(KVM_CAP_SET_GUEST_DEBUG, true, "single-stepping"),
 	KVM_CAPABILITY(KVM_CAP_IMMEDIATE_EXIT, true, "the watchdog"),
-	KVM_CAPABILITY(KVM_CAP_ARM_EL1_32BIT, false, "an AArch32 kernel: not built yet"),
+	KVM_CAPABILITY(KVM_CAP_ARM_EL1_32BIT, false, "an AArch32 kernel at EL1"),
 	KVM_CAPABILITY(KVM_CAP_ARM_USER_IRQ, false, "nothing: FIQ and IRQ are lines"),
 	KVM_CAPABILITY(KVM_CAP_GUEST_DEBUG_HW_BPS, false, "running to stops"),
 	KVM_CAPABILITY(KVM_CAP_IRQCHIP, false, "NMIs and IPIs in free"),
@@ -29,13 +29,21 @@ const struct arch_capability arch_capability_table[] = {
 
 bool arch_runs(uint32_t isa)
 {
-	return isa == CM_ISA_A64;
+	return isa == CM_ISA_A64 || isa == CM_ISA_T32;
 }
 
 bool arch_prepare_vm(struct vm *vm, struct err *e)
 {
 	int hardware;
 
+	if (aarch32_kernel(vm) && kvm_capability(vm->kvm, KVM_CAP_ARM_EL1_32BIT) <= 0)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "an AArch32 kernel: this core has no AArch32 at EL1 "
+			       "(KVM_CAP_ARM_EL1_32BIT)");
+	if (aarch32_kernel(vm) && vm->kind == VM_FREE)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "method 'free' wants the A64 kernel: the AArch32 one runs under a "
+			       "schedule only");
 	if (!arm_find_places(vm, e) || !arm_check_caches(vm, e) ||
 	    (vm->kind == VM_FREE && !arm_gic_create(vm, e)))
 		return false;
@@ -59,8 +67,11 @@ bool arch_prepare_vcpu(struct vcpu *v, struct err *e)
 	v->arch.registers = calloc(1, sizeof(*v->arch.registers));
 	if (!v->arch.registers)
 		return err_set(e, ERR_HOST, "out of memory");
-	if (!kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e) ||
-	    !kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) || !arm_first_state(v, e))
+	if (!kvm_call(vm->fd, KVM_ARM_PREFERRED_TARGET, &init, e))
+		return false;
+	if (aarch32_kernel(vm))
+		init.features[0] |= 1u << KVM_ARM_VCPU_EL1_32BIT;
+	if (!kvm_call(v->fd, KVM_ARM_VCPU_INIT, &init, e) || !arm_first_state(v, e))
 		return false;
 	/* A GIC's registers are there when all vCPUs are. */
 	return vm->kind != VM_FREE || v->id + 1 < vm->vcpus || arm_gic_init(vm, e);
@@ -84,4 +95,9 @@ double vm_tick_rate(struct vm *vm)
 const char *arch_name(void)
 {
 	return "arm64";
+}
+
+const char *arch_other_guest(void)
+{
+	return "arm";
 }

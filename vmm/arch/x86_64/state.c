@@ -95,8 +95,9 @@ enum cm_isa vcpu_isa(const struct vcpu *v)
 }
 
 /* RIP, CS, RFLAGS, RSP, SS (SDM vol 3, 6.14.3). */
-uint32_t arch_return_frame(void)
+uint32_t vcpu_return_frame(const struct vcpu *v)
 {
+	(void)v;
 	return 40;
 }
 

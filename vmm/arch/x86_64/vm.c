@@ -169,6 +169,11 @@ const char *arch_name(void)
 	return "x86_64";
 }
 
+const char *arch_other_guest(void)
+{
+	return NULL;
+}
+
 enum cm_irqchip vm_irqchip(const struct vm *vm)
 {
 	if (vm->kind != VM_FREE)

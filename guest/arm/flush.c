@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * flush.c - cache maintenance after a store to text, in the order of DDI 0487,
- * B2.7.4.2: clean, DSB, invalidate, DSB, ISB. By the alias for data and by the
- * executed address for instructions; both are the same physical line.
+ * B2.7.4.2 and E2.2.5: clean, DSB, invalidate, DSB, ISB. By the alias for data
+ * and by the executed address for instructions; both are the same physical line.
+ * Of the A64 and of the AArch32 kernel, where EL0 asks the kernel to do it.
  */
 #include "guest/kernel.h"
 
@@ -13,12 +14,33 @@ static uint64_t first_line(uint64_t address)
 	return address & ~(uint64_t)(LINE - 1);
 }
 
+static bool asks_kernel(void)
+{
+	return !CM_EL0_MAINTAINS && cm_this_cpu()->user;
+}
+
+static void clean_line(uint64_t address)
+{
+	if (asks_kernel())
+		cm_user_function(CM_USER_CLEAN, address);
+	else
+		cm_clean_line(address);
+}
+
+static void invalidate_line(uint64_t address)
+{
+	if (asks_kernel())
+		cm_user_function(CM_USER_INVALIDATE, address);
+	else
+		cm_invalidate_line(address);
+}
+
 void cm_clean(const struct cm_poke *poke, uint32_t offset, uint32_t length)
 {
 	uint64_t start = poke->site->alias + offset;
 
 	for (uint64_t line = first_line(start); line < start + length; line += LINE)
-		cm_clean_line(line);
+		clean_line(line);
 	cm_dsb();
 }
 
@@ -27,7 +49,7 @@ void cm_invalidate(const struct cm_poke *poke, uint32_t offset, uint32_t length)
 	uint64_t start = poke->site->text + offset;
 
 	for (uint64_t line = first_line(start); line < start + length; line += LINE)
-		cm_invalidate_line(line);
+		invalidate_line(line);
 	cm_dsb();
 }
 
