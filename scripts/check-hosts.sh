@@ -7,7 +7,7 @@
 #   arm64, arm64-el0: a fixed set of searches as expected, with the same states on both cores and
 #   with one worker and two. T32 at EL1, in scenarios/arm/el1, is run on the first, whose core has
 #   AArch32 there, and unsupported with that reason on the second.
-#   Full speed is refused there, whether the launcher says where it is or only the processor does.
+#   Full speed is refused there, on amd also where only the processor says what it is.
 # Passes without the emulator, and compares nothing without this machine's KVM, saying so.
 set -eu
 
@@ -70,10 +70,19 @@ compare_searches() {
 
 # The planted fault of the refusal: a scenario at full speed.
 refuses_full_speed() {
-	free=$(grep -l '"method": "free"' scenarios/x86_64/*/*.json | head -n 1)
+	case $1 in
+	amd) isa=x86_64 ;;
+	*) isa=arm ;;
+	esac
+	free=$(grep -l '"method": "free"' scenarios/$isa/*/*.json | head -n 1)
 	status=0
-	"$build/crossmod" --host amd run -o "$out/free" "$free" >"$out/free.txt" || status=$?
-	[ "$status" -eq 77 ] || fail "--host amd runs $free: exit status $status"
+	"$build/crossmod" --host "$1" run -o "$out/free" "$free" >"$out/free.txt" || status=$?
+	[ "$status" -eq 77 ] || fail "--host $1 runs $free: exit status $status"
+	status=0
+	"$build/crossmod" --host "$1" sweep --rates 100 -o "$out/sweep" "$free" >/dev/null 2>&1 || status=$?
+	[ "$status" -eq 77 ] || fail "--host $1 sweeps $free: exit status $status"
+	[ ! -e "$out/sweep" ] || fail "--host $1: the refused sweep left $out/sweep"
+	[ "$1" = amd ] || return 0
 	status=0
 	# Here only the processor tells.
 	"$here/emulated-host.sh" --host amd /usr/bin/env -u CROSSMOD_EMULATED \
@@ -191,9 +200,9 @@ for emulated; do
 		continue
 	fi
 	stepped_runs "$emulated"
+	refuses_full_speed "$emulated"
 	if [ "$emulated" = amd ]; then
 		compare_searches amd
-		refuses_full_speed
 	else
 		arm_searches "$emulated"
 		if [ "$emulated" = arm64 ]; then el1_searches; else el1_unsupported; fi

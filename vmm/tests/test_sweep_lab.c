@@ -61,7 +61,9 @@ static void set_up(struct bench *b, const char *suffix, const char *protocol)
 		.image = kvmtest_image(),
 		.host = &b->host,
 	};
-	b->report = (struct sweep_report){ &b->sweep, kvmtest_image(), &b->host };
+	b->report = (struct sweep_report){ .sweep = &b->sweep,
+					   .image = kvmtest_image(),
+					   .host = &b->host };
 	if (!sweep_lab_probe(&b->lab, &e))
 		kvmtest_skip_or_fail(&e);
 }
