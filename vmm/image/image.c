@@ -286,10 +286,15 @@ static bool keep_symbol(const GElf_Sym *sym, const char *name)
 	       (type == STT_NOTYPE || type == STT_OBJECT || type == STT_FUNC);
 }
 
+/* What is sorted: every start waits for it, and words are what qsort() moves fastest. */
+struct ordered {
+	const struct image_symbol *symbol;
+};
+
 static int compare_symbols(const void *a, const void *b)
 {
-	const struct image_symbol *x = *(struct image_symbol *const *)a;
-	const struct image_symbol *y = *(struct image_symbol *const *)b;
+	const struct image_symbol *x = ((const struct ordered *)a)->symbol;
+	const struct image_symbol *y = ((const struct ordered *)b)->symbol;
 
 	if (x->address != y->address)
 		return x->address > y->address ? 1 : -1;
@@ -325,15 +330,15 @@ static bool find_symbols(const struct reader *r, Elf_Data *table, size_t count,
 	return true;
 }
 
-/* (found) in order to (symbols). Every start waits for it, and qsort() moves pointers fastest. */
-static void sort_symbols(struct image_symbol *symbols, struct image_symbol *found,
-			 struct image_symbol **order, size_t n)
+/* (found) to (symbols), by address. */
+static void sort_symbols(struct image_symbol *symbols, const struct image_symbol *found,
+			 struct ordered *order, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		order[i] = &found[i];
+		order[i].symbol = &found[i];
 	qsort(order, n, sizeof(*order), compare_symbols);
 	for (size_t i = 0; i < n; i++)
-		symbols[i] = *order[i];
+		symbols[i] = *order[i].symbol;
 }
 
 /*
@@ -344,7 +349,7 @@ static bool copy_symbols(struct reader *r, Elf_Data *table, size_t count, const 
 {
 	struct image *img = r->img;
 	struct image_symbol *found = malloc(count * sizeof(*found) + 1);
-	struct image_symbol **order = malloc(count * sizeof(*order) + 1);
+	struct ordered *order = malloc(count * sizeof(*order) + 1);
 	char *names;
 	size_t n = 0;
 	bool ok = false;
