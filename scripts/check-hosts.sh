@@ -141,10 +141,9 @@ unit_tests() {
 # Whoever reads the output through a pipe waits for the machine, not for the launcher's watchdog,
 # which looks once a minute.
 ends_with_its_command() {
-	began=$(date +%s)
-	"$here/emulated-host.sh" --host amd /bin/true | cat
-	took=$(($(date +%s) - began))
-	[ "$took" -lt 60 ] || fail "a command that does nothing held its output open for $took s"
+	"$here/emulated-host.sh" --host amd /bin/sh -c ": >'$out/ended'" | cat
+	waited=$(($(date +%s) - $(stat -c %Y "$out/ended")))
+	[ "$waited" -lt 30 ] || fail "output was held open for $waited s behind the command's end"
 }
 
 # A machine that has /dev/kvm is given a /dev without it.
@@ -174,6 +173,8 @@ falls_back() {
 		rmdir "$dev"
 		return
 	fi
+	before=$failed
+	failed=0
 	status=0
 	without_kvm "$build/crossmod" run -o "$out/auto" "$scenario" >"$out/auto.txt" 2>"$out/auto.err" ||
 		status=$?
@@ -187,7 +188,8 @@ falls_back() {
 		status=$?
 	[ "$status" -eq 77 ] || fail "--host local without /dev/kvm: exit status $status"
 	rmdir "$dev"
-	echo "hosts: without /dev/kvm a command goes to amd by itself, and says so"
+	[ "$failed" -ne 0 ] || echo "hosts: without /dev/kvm a command goes to amd by itself, and says so"
+	failed=$((failed | before))
 }
 
 figures() {
