@@ -174,7 +174,13 @@ $(B)/guest/$(1)/%.o: % Makefile
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) $$(GUEST_$(1)) -MMD -MP -c -o $$@ $$<
 
-$(B)/guest-$(1)$$(GUEST_SUFFIX).elf: $$(GUEST_OBJ_$(1)) guest/$(1)/link.lds scripts/check-guest.sh
+# A file that was removed has to go from the image, too.
+$(B)/guest-$(1)$$(GUEST_SUFFIX).list: FORCE
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)echo '$$(GUEST_OBJ_$(1))' | cmp -s - $$@ || echo '$$(GUEST_OBJ_$(1))' > $$@
+
+$(B)/guest-$(1)$$(GUEST_SUFFIX).elf: $$(GUEST_OBJ_$(1)) $(B)/guest-$(1)$$(GUEST_SUFFIX).list \
+		guest/$(1)/link.lds scripts/check-guest.sh
 	$$(call say,GUESTLD,$$@)
 	$$(Q)$$(GUEST_LD) -static -nostdlib --fatal-warnings -z noexecstack -T guest/$(1)/link.lds \
 		-o $$@ $$(GUEST_OBJ_$(1))

@@ -205,6 +205,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (p->command->takes == ARGUMENTS)
 			argp_error(state, "'%s' needs %s", p->command->name, p->command->args);
 		return 0;
+	case ARGP_KEY_END:
+		if (p->o->json && (p->o->trace || p->o->markdown))
+			argp_error(state, "--json is one object a line: not beside --%s",
+				   p->o->trace ? "trace" : "markdown");
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -267,6 +272,17 @@ static void leave(enum emulated_host host, const struct command *c, char *const 
 }
 
 /* (argv) starts with the command's name. */
+/* (status), unless what was printed could not be written, to a full disk for one. */
+static int flushed(int status)
+{
+	struct err e;
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	err_set(&e, ERR_HOST, "cannot write to standard output");
+	return cmd_fail(&e);
+}
+
 static int run_command(const struct top *t, int argc, char **argv)
 {
 	const struct command *c = t->command;
@@ -285,7 +301,7 @@ static int run_command(const struct top *t, int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &p);
 	leave(t->host, c, argv + 1);
 	guard_install();
-	return c->run(&o);
+	return flushed(c->run(&o));
 }
 
 int main(int argc, char **argv)

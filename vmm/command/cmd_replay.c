@@ -40,21 +40,33 @@ static bool as_it_was_run(const struct witness *w, struct scenario *s, struct er
 	return cmd_parse_fetch(&s->fetch, w->fetch, e) || err_prefix(e, "%s: ", w->path);
 }
 
-/* That nothing leads on from a state is what the search found, not what a schedule can show. */
-static bool same_run(const struct witness *w, const struct result *r)
+/*
+ * (r), judged by what its schedule shows, is what (w) recorded. That nothing
+ * leads on from a state, or nowhere else, is what a search found and no schedule
+ * can show: if the run led to that state, and round the same cycle, it stands.
+ */
+static bool same_run(const struct witness *w, struct result *r)
 {
-	bool judged = !strcmp(w->verdict, verdict_name(VERDICT_DEADLOCK)) ||
-		      !strcmp(w->verdict, verdict_name(VERDICT_LIVELOCK));
+	struct observation *o = &r->observation;
+	bool deadlock = !strcmp(w->verdict, verdict_name(VERDICT_DEADLOCK));
+	bool livelock = !strcmp(w->verdict, verdict_name(VERDICT_LIVELOCK));
 	/* That the cycle repeats for ever, a schedule does show. */
-	bool repeats = !strchr(w->schedule, '(') || r->observation.end == END_REPEATS;
+	bool repeats = !strchr(w->schedule, '(') || o->end == END_REPEATS;
 
-	return (judged || !strcmp(verdict_name(r->verdict), w->verdict)) && repeats &&
-	       !strcmp(r->observation.digest, w->digest) && r->observation.steps == w->steps;
+	if (!repeats || strcmp(o->digest, w->digest) || o->steps != w->steps)
+		return false;
+	if (!deadlock && !livelock)
+		return !strcmp(verdict_name(r->verdict), w->verdict);
+	o->deadlock = deadlock;
+	o->livelock = livelock;
+	o->end = END_COMPLETE;
+	cmd_judge(r);
+	return true;
 }
 
-/* Execute (given) on (m), traced as the options say, up to the end of its trace. */
+/* Execute (given) on (m), traced as the options say, up to the end of its trace. (*same): as recorded. */
 static bool play(const struct options *o, const struct witness *w, const struct schedule *given,
-		 struct machine *m, struct result *r, struct err *e)
+		 struct machine *m, struct result *r, bool *same, struct err *e)
 {
 	struct trace t = { .out = o->trace ? stdout : NULL,
 			   .colour = isatty(STDOUT_FILENO),
@@ -74,10 +86,12 @@ static bool play(const struct options *o, const struct witness *w, const struct 
 		trace_begin(&t, m);
 	ok = run_replay(m, given, &r->observation, watched ? cmd_trace : NULL, &t, e) ||
 	     err_prefix(e, "%s: ", w->path);
-	if (ok)
+	if (ok) {
 		cmd_judge(r);
+		*same = same_run(w, r);
+	}
 	if (ok && page) { /* trace_end() forgets what was skipped */
-		end.same = same_run(w, r);
+		end.same = *same;
 		written = report_page_write(page, &end, o->html, e);
 	}
 	if (ok && o->trace)
@@ -88,7 +102,8 @@ static bool play(const struct options *o, const struct witness *w, const struct 
 }
 
 static bool replay(const struct options *o, const struct witness *w, const struct image *img,
-		   const struct scenario *s, struct result *r, struct host *host, struct err *e)
+		   const struct scenario *s, struct result *r, struct host *host, bool *same,
+		   struct err *e)
 {
 	struct schedule given = { 0 };
 	struct machine *m;
@@ -101,17 +116,17 @@ static bool replay(const struct options *o, const struct witness *w, const struc
 	if (ok) {
 		host->quirks = *vm_quirks(m->vm);
 		host->quirks_known = true;
-		ok = play(o, w, &given, m, r, e);
+		ok = play(o, w, &given, m, r, same, e);
 	}
 	machine_free(m);
 	schedule_fini(&given);
 	return ok;
 }
 
-static int compare(const struct options *o, const struct witness *w, const struct result *r)
+static int compare(const struct options *o, const struct witness *w, const struct result *r,
+		   bool same)
 {
 	const char *verdict = verdict_name(r->verdict);
-	bool same = same_run(w, r);
 	int status = same ? EXIT_AS_EXPECTED : EXIT_NOT_EXPECTED;
 
 	if (o->json)
@@ -134,13 +149,14 @@ static int replay_file(const struct options *o, struct images *images, struct ho
 	struct scenario s = { 0 };
 	struct result r = { .scenario = &s, .host = host };
 	struct err e = { 0 };
+	bool same = false;
 	int status;
 
 	if (witness_load(&w, path, &e) && (r.image = same_guest(&w, images, &e)) &&
 	    scenario_parse(&s, w.scenario_path, w.scenario_text, strlen(w.scenario_text), r.image,
 			   &e) &&
-	    as_it_was_run(&w, &s, &e) && replay(o, &w, r.image, &s, &r, host, &e))
-		status = compare(o, &w, &r);
+	    as_it_was_run(&w, &s, &e) && replay(o, &w, r.image, &s, &r, host, &same, &e))
+		status = compare(o, &w, &r, same);
 	else
 		status = cmd_fail(&e);
 	scenario_fini(&s);

@@ -207,7 +207,12 @@ void trace_end(struct trace *t, struct machine *m, const struct observation *o)
 	if (total > o->nviolations)
 		fprintf(t->out, "and %" PRIu64 " more\n", total - o->nviolations);
 	if (!total)
-		fputs("no violation on this schedule\n", t->out);
+		fprintf(t->out, "no violation on this schedule%s\n",
+			o->deadlock ?
+				": from here on no role can be played to its end" :
+			o->livelock ?
+				": the cycle can repeat for ever, fair to every vCPU and IPI" :
+				"");
 	if (o->suspect[0])
 		fprintf(t->out, "suspect: %s\n", o->suspect);
 }

@@ -59,10 +59,13 @@ static void on_wake(int signal)
 void guard_install(void)
 {
 	struct sigaction stop = { .sa_handler = on_stop }, alarm = { .sa_handler = on_alarm },
-			 wake = { .sa_handler = on_wake };
+			 wake = { .sa_handler = on_wake }, hangup;
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
+	/* The terminal is gone: what was measured is not. Under nohup(1) it may go. */
+	if (!sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &stop, NULL);
 	sigaction(SIGALRM, &alarm, NULL);
 	sigaction(SIGUSR1, &wake, NULL);
 }

@@ -13,7 +13,7 @@
 /* A vCPU that does not exit, and a role that does not end when asked to, for this long is hung. */
 #define GUARD_SECONDS 5.0
 
-/* Install the handlers for SIGINT, SIGTERM, SIGALRM and SIGUSR1. Once, by main() or a test. */
+/* Install the handlers for SIGINT, SIGTERM, SIGHUP, SIGALRM and SIGUSR1. Once, by main() or a test. */
 void guard_install(void);
 
 /* Has the user asked to stop? Stays so. */
