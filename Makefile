@@ -27,7 +27,7 @@ Q            := $(if $(filter 0,$(V)),@)
 say           = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $(1) $(2))
 comma        := ,
 
-.PHONY: all guest setup demo test test-hosts unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
+.PHONY: all guest setup demo test tests test-hosts unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
 	sanitize fuzz fuzzers install uninstall clean compile_commands.json FORCE
 all: # the default goal; what it needs is below
 
@@ -209,14 +209,17 @@ $(B)/test: $(LIB_OBJ) $(TEST_OBJ)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ABOVE_GUEST) -o $@ $^ $(TEST_LD)
 
 # The planted faults are routines outside the tree's protocols, built as a user's are.
-unit: $(B)/test $(GUESTS)
+tests: $(B)/test $(GUESTS)
 	$(Q)$(MAKE) guest PROTOCOLS=guest/planted
+
+unit: tests
 	$(Q)CROSSMOD_BUILD=$(B) $(UNIT_UNDER) $(B)/test --short-filename
 
 # Hosts that QEMU emulates: what ends here as on this machine's KVM, and what may not run there.
 TEST_HOSTS ?= amd arm64 arm64-el0
-test-hosts: all
-	$(Q)if [ -d '$(SYSROOT)' ]; then $(MAKE) CROSS=aarch64 B=$(B)/aarch64 all; fi
+test-hosts: all tests
+	$(Q)if [ -d '$(SYSROOT)' ]; then $(MAKE) CROSS=aarch64 B=$(B)/aarch64 all \
+		$(if $(wildcard $(SYSROOT)/usr/include/criterion),tests); fi
 	$(Q)scripts/check-hosts.sh $(B) $(if $(wildcard $(SYSROOT)),$(TEST_HOSTS),amd)
 
 ifneq ($(wildcard /dev/kvm),)

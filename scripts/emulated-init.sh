@@ -6,7 +6,7 @@
 # line as crossmod.job=. Its output goes to the ports cm.out and cm.err, its exit status to
 # $job/status; a line on cm.control is the number of a signal for it, and a line on cm.alive every
 # few seconds says that this machine is. With crossmod.tmp=own its /tmp is a tmpfs that has the
-# directories of the outer machine's.
+# outer machine's directories that $job/directories names.
 b=/bin/busybox
 export PATH=/bin
 $b mkdir -p /proc /sys /dev
@@ -61,17 +61,16 @@ $b mount -o bind /dev/shm /host/dev/shm
 $b mount -o bind /proc /host/proc
 $b mount -o bind /sys /host/sys
 
+# Of the outer machine's list: a directory that changes meanwhile is not read whole over 9p.
 if [ -n "$own_tmp" ]; then
+	$b cp "/host$job/directories" / || fail "no list of the directories of /tmp"
 	$b mkdir /tmp
 	$b mount -o bind /host/tmp /tmp
 	$b mount -t tmpfs -o mode=1777 tmp /host/tmp
-	for directory in /tmp/*/; do
-		directory=${directory%/}
-		if [ -d "$directory" ] && [ ! -h "$directory" ]; then
-			$b mkdir "/host$directory"
-			$b mount -o bind "$directory" "/host$directory"
-		fi
-	done
+	while IFS= read -r directory; do
+		$b mkdir "/host$directory"
+		$b mount -o bind "$directory" "/host$directory"
+	done </directories
 fi
 
 # The outer machine's shell may be another architecture's.

@@ -81,6 +81,8 @@ static bool run_one(const struct options *o, struct result *r, struct host *host
 
 	p->start = clock_now();
 	p->s = r->scenario;
+	if (r->scenario->method != METHOD_STEPPED)
+		host_read_once(host);
 	switch (r->scenario->method) {
 	case METHOD_STEPPED:
 		ok = run_one_stepped(o, r, host, e);
@@ -95,6 +97,7 @@ static bool run_one(const struct options *o, struct result *r, struct host *host
 	if (p->shown)
 		fprintf(stderr, "\r\033[K");
 	p->shown = false;
+	host_read_once(host);
 	if (ok)
 		host->quirks_known = true;
 	if (!ok && e->code == ERR_UNSUPPORTED) {
@@ -174,7 +177,7 @@ int cmd_run(const struct options *o)
 	struct paths p = { 0 };
 	struct scenario *s = NULL;
 	struct result *results = NULL;
-	struct host host;
+	struct host host = { 0 };
 	struct err e = { 0 };
 	size_t n = 0;
 	int status = 0;
@@ -191,7 +194,6 @@ int cmd_run(const struct options *o)
 		goto out;
 	}
 	n = cmd_load_scenarios(s, &p, &images, &status);
-	host_read(&host);
 	if (!status)
 		status = run_all(o, s, results, n, &host);
 out:

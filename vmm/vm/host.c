@@ -172,6 +172,18 @@ void host_read(struct host *h)
 	snprintf(h->commit, sizeof(h->commit), "%s", CROSSMOD_COMMIT);
 }
 
+void host_read_once(struct host *h)
+{
+	struct quirks quirks = h->quirks;
+	bool known = h->quirks_known;
+
+	if (*h->version)
+		return;
+	host_read(h);
+	h->quirks = quirks;
+	h->quirks_known = known;
+}
+
 bool host_is_silicon(const struct host *h, struct err *e)
 {
 	return !*h->emulated ||

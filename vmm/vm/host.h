@@ -29,6 +29,8 @@ struct host {
 
 /* Read everything but the quirks. Missing facts stay "". */
 void host_read(struct host *h);
+/* The same of a zeroed (h) that may have quirks by now, if it was not done yet: not before a guest's first instruction. */
+void host_read_once(struct host *h);
 
 /*
  * Does what runs at full speed here show a processor of silicon? ERR_UNSUPPORTED

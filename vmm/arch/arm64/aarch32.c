@@ -4,9 +4,9 @@
  * as KVM has them (DDI 0487, D1.20.1), and its vectors. Enters no guest.
  *
  * An exception's entry is one step with what the kernel does first (SRS, CPSID
- * in guest/arm/entry.S), done here: the SPSR of the mode that a vCPU is in is
- * not to be had everywhere. QEMU 7.2 keeps it where EL2 does not see it, so
- * that KVM neither reads nor writes it, and what SRS stored was another's. So
+ * in guest/arm/entry.S), done here: the SPSR of the mode that a vCPU is in
+ * cannot be had everywhere. Seen with QEMU 7.2: SRS in ABT mode did not store
+ * the SPSR_abt that KVM had been given, and the RFE behind it went to A32. So
  * no bank but SVC mode's is ever state.
  */
 #include "arm.h"
