@@ -56,6 +56,7 @@ Test(bench, shape, .timeout = 120)
 	cpu_set_t before, after;
 	size_t files;
 
+	kvmtest_guest(arch_name(), "");
 	kvmtest_needs_kvm();
 	guard_install();
 	cr_assert_eq(sched_getaffinity(0, sizeof(before), &before), 0);

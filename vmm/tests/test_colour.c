@@ -87,6 +87,7 @@ Test(colour, a_guest_s_code_is_at_addresses_of_its_own_colour)
 		const struct vm_memory *m;
 		struct vm *vm;
 
+		kvmtest_guest("arm64", "");
 		kvmtest_take_turns(false);
 		vm = vm_new(kvmtest_image(), (enum vm_kind)kind, 2, &e);
 		if (!vm)

@@ -18,7 +18,12 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(gic, .timeout = 60);
+static void choose_guest(void)
+{
+	kvmtest_guest("arm64", "");
+}
+
+TestSuite(gic, .init = choose_guest, .timeout = 60);
 
 /* ---- one vCPU at a time: what is raised before it is entered is all there is ---- */
 
