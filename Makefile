@@ -27,7 +27,7 @@ Q            := $(if $(filter 0,$(V)),@)
 say           = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $(1) $(2))
 comma        := ,
 
-.PHONY: all guest setup demo test test-hosts unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
+.PHONY: all guest setup demo test tests test-hosts unit check lint lint-sources lint-c lint-warnings fmt fmt-check \
 	sanitize fuzz fuzzers install uninstall clean compile_commands.json FORCE
 all: # the default goal; what it needs is below
 
@@ -64,6 +64,15 @@ HOST_LIBS = $(LDLIBS) $(PKG_LIBS) -lm -pthread
 ARCHIVES    = elf z jansson capstone xxhash c
 STATIC     ?= $(if $(filter-out /%,$(foreach l,$(ARCHIVES),$(shell $(CC) -print-file-name=lib$(l).a))),,1)
 PROGRAM_LD  = $(if $(STATIC),-static $(LDLIBS) $(ARCHIVES:%=-l%) -lm -pthread,$(HOST_LIBS))
+# The tests' library comes without archives of what it needs. Built for another machine it is found
+# in SYSROOT, by whole paths, and the C library where the cross compiler has it.
+CROSS_LIBC  = /usr/$(CROSS)-linux-gnu/lib
+CROSS_DIRS  = $(foreach d,usr/lib lib,$(abspath $(SYSROOT))/$(d)/$(CROSS)-linux-gnu)
+TEST_LD     = $(if $(CROSS),-Wl$(comma)-Bstatic $(patsubst %,-l%,$(filter-out c,$(ARCHIVES))) \
+	      -Wl$(comma)-Bdynamic -lcriterion -lm -pthread \
+	      -Wl$(comma)--dynamic-linker=$(CROSS_LIBC)/ld-linux-$(CROSS).so.1$(comma)--disable-new-dtags \
+	      $(foreach d,$(CROSS_DIRS) $(CROSS_LIBC),-Wl$(comma)-rpath$(comma)$(d)$(comma)-rpath-link$(comma)$(d)),\
+	      $(HOST_LIBS) -lcriterion)
 
 # `bench` runs the guest's loop in a host thread too, at the guest's addresses: the program and the
 # heap behind it, which is placed at random within 1 GiB of it, must not be there.
@@ -99,12 +108,12 @@ $(B)/.stamp: FORCE
 $(B)/host/vmm/report/report_page.o: vmm/report/report_page.html
 
 # ---- guests ----------------------------------------------------------------
-# clang and ld.lld build every guest on every host; PROTOCOLS=dir adds your own routines to an
-# image of its own, $(B)/guest-<isa>-<dir's name>.elf, for the host program's architecture: arm is
-# the AArch32 kernel, for arm64 hosts whose cores have AArch32 at EL1.
+# clang and ld.lld build every guest on every host (arm is the AArch32 kernel, for arm64 hosts whose
+# cores have AArch32 at EL1); PROTOCOLS=dir adds your own routines to images of their own,
+# $(B)/guest-<isa>-<dir's name>.elf: dir/*.c for the host program's architecture, and dir/any,
+# dir/x86_64 and dir/arm as in protocols/, and dir/<isa>.
 GUESTS_x86_64  := x86_64
 GUESTS_arm64   := arm64 arm
-GUEST_ISAS     := $(if $(PROTOCOLS),$(GUESTS_$(HOST_ARCH)),$(GUESTS_x86_64) $(GUESTS_arm64))
 GUEST_CC       ?= clang
 GUEST_LD       ?= ld.lld
 GUEST_CFLAGS   := -std=c11 -Os -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector \
@@ -122,7 +131,10 @@ PROTOCOL_DIR_arm64  := arm
 PROTOCOL_DIR_arm    := arm
 PROTOCOLS      ?=
 OWN_DIR        := $(abspath $(PROTOCOLS))
-OWN_SRC        := $(if $(OWN_DIR),$(or $(sort $(wildcard $(OWN_DIR)/*.c)),$(error no *.c in $(OWN_DIR))))
+own_src         = $(sort $(wildcard $(foreach d,any $(PROTOCOL_DIR_$(1)) $(1),$(OWN_DIR)/$(d)/*.c) \
+		  $(if $(filter $(1),$(GUESTS_$(HOST_ARCH))),$(OWN_DIR)/*.c)))
+GUEST_ISAS     := $(foreach isa,$(GUESTS_x86_64) $(GUESTS_arm64),$(if $(OWN_DIR),$(if $(call own_src,$(isa)),$(isa)),$(isa)))
+$(if $(GUEST_ISAS),,$(error no *.c in $(OWN_DIR)))
 GUEST_SUFFIX   := $(if $(OWN_DIR),-$(notdir $(OWN_DIR)))
 GUESTS         := $(GUEST_ISAS:%=$(B)/guest-%$(GUEST_SUFFIX).elf)
 
@@ -153,7 +165,7 @@ $(B)/guest/t32/t32.o: $(B)/guest/t32/t32.elf scripts/embed-t32.sh
 # What is for debuggers goes into a file of its own (they find it): every start reads the image.
 define guest_rules
 GUEST_SRC_$(1) := $$(sort $$(wildcard guest/*.c guest/$(1)/*.c guest/$(1)/*.S protocols/any/*.c \
-		  protocols/$$(PROTOCOL_DIR_$(1))/*.c)) $$(GUEST_MORE_$(1)) $$(OWN_SRC)
+		  protocols/$$(PROTOCOL_DIR_$(1))/*.c)) $$(GUEST_MORE_$(1)) $$(if $$(OWN_DIR),$$(call own_src,$(1)))
 GUEST_OBJ_$(1) := $$(patsubst %,$(B)/guest/$(1)/%.o,$$(GUEST_SRC_$(1))) $$(GUEST_EXTRA_$(1))
 GUEST_OBJ      += $$(GUEST_OBJ_$(1))
 
@@ -194,17 +206,20 @@ demo: all
 # Criterion 2.4.1 crashes on parameterised tests in PIE programs, hence -no-pie.
 $(B)/test: $(LIB_OBJ) $(TEST_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ABOVE_GUEST) -o $@ $^ $(HOST_LIBS) -lcriterion
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(ABOVE_GUEST) -o $@ $^ $(TEST_LD)
 
 # The planted faults are routines outside the tree's protocols, built as a user's are.
-unit: $(B)/test $(GUESTS)
+tests: $(B)/test $(GUESTS)
 	$(Q)$(MAKE) guest PROTOCOLS=guest/planted
+
+unit: tests
 	$(Q)CROSSMOD_BUILD=$(B) $(UNIT_UNDER) $(B)/test --short-filename
 
 # Hosts that QEMU emulates: what ends here as on this machine's KVM, and what may not run there.
 TEST_HOSTS ?= amd arm64 arm64-el0
-test-hosts: all
-	$(Q)if [ -d '$(SYSROOT)' ]; then $(MAKE) CROSS=aarch64 B=$(B)/aarch64 all; fi
+test-hosts: all tests
+	$(Q)if [ -d '$(SYSROOT)' ]; then $(MAKE) CROSS=aarch64 B=$(B)/aarch64 all \
+		$(if $(wildcard $(SYSROOT)/usr/include/criterion),tests); fi
 	$(Q)scripts/check-hosts.sh $(B) $(if $(wildcard $(SYSROOT)),$(TEST_HOSTS),amd)
 
 ifneq ($(wildcard /dev/kvm),)
@@ -240,7 +255,7 @@ $(B)/fuzz_%: $(B)/host/vmm/fuzz/fuzz_%.o $(LIB_OBJ)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -no-pie -o $@ $^ $(HOST_LIBS)
 
 # ---- static checks ---------------------------------------------------------
-TREE_C := $(sort $(wildcard $(foreach d,vmm vmm/* vmm/arch/* guest guest/* protocols/*,\
+TREE_C := $(sort $(wildcard $(foreach d,vmm vmm/* vmm/arch/* guest guest/* guest/planted/* protocols/*,\
 	  $(d)/*.c $(d)/*.h)))
 
 lint: lint-sources lint-c lint-warnings

@@ -76,6 +76,14 @@ struct cm_protocol {
 	const char cm_bypass_##name __attribute__((used)) = 1
 
 /*
+ * Arm: the protocol patches sites of one instruction set, t32 or a64. Without
+ * this it patches both.
+ */
+#define CM_ONLY(isa, name)                        \
+	extern const char cm_only_##isa##_##name; \
+	const char cm_only_##isa##_##name __attribute__((used)) = 1
+
+/*
  * A point in the routine with a symbol of its own, "file.step", for scenarios
  * ("until": "int3_fixup.tail") and traces. Costs no instruction. The function
  * must be CM_ROUTINE, so that the compiler makes one copy of it.

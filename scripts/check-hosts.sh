@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # check-hosts.sh BUILD [HOST...]: crossmod on hosts that QEMU emulates (default: amd).
 #   Every stepped scenario of the host's architecture ends as it expects.
+#   The unit tests of the machine pass there; those of the other architecture say that they skip.
 #   amd: a fixed set of searches ends with the same verdict after the same states and transitions
 #   as on this machine's KVM, and witnesses from there replay here to the same state.
+#   Without /dev/kvm a command goes there by itself, saying so in one line.
 #   arm64, arm64-el0: a fixed set of searches as expected, with the same states on both cores and
-#   with one worker and two. T32 at EL1, in scenarios/arm/el1, is run on the first, whose core has
-#   AArch32 there, and unsupported with that reason on the second.
-#   Full speed is refused there, whether the launcher says where it is or only the processor does.
+#   with one worker and two; on arm64 more of them, and a small matrix. T32 at EL1, in
+#   scenarios/arm/el1, is run there, and unsupported with the reason on arm64-el0.
+#   Full speed is refused there, on amd also where only the processor says what it is.
 # Passes without the emulator, and compares nothing without this machine's KVM, saying so.
+#
+# ARM_SEARCHES=all: on arm64 every search of scenarios/arm, which takes some ten minutes more and
+# leaves what scripts/arm-table.sh makes README's table of.
 set -eu
 
 build=$1
@@ -70,10 +75,19 @@ compare_searches() {
 
 # The planted fault of the refusal: a scenario at full speed.
 refuses_full_speed() {
-	free=$(grep -l '"method": "free"' scenarios/x86_64/*/*.json | head -n 1)
+	case $1 in
+	amd) isa=x86_64 ;;
+	*) isa=arm ;;
+	esac
+	free=$(grep -l '"method": "free"' scenarios/$isa/*/*.json | head -n 1)
 	status=0
-	"$build/crossmod" --host amd run -o "$out/free" "$free" >"$out/free.txt" || status=$?
-	[ "$status" -eq 77 ] || fail "--host amd runs $free: exit status $status"
+	"$build/crossmod" --host "$1" run -o "$out/free" "$free" >"$out/free.txt" || status=$?
+	[ "$status" -eq 77 ] || fail "--host $1 runs $free: exit status $status"
+	status=0
+	"$build/crossmod" --host "$1" sweep --rates 100 -o "$out/sweep" "$free" >/dev/null 2>&1 || status=$?
+	[ "$status" -eq 77 ] || fail "--host $1 sweeps $free: exit status $status"
+	[ ! -e "$out/sweep" ] || fail "--host $1: the refused sweep left $out/sweep"
+	[ "$1" = amd ] || return 0
 	status=0
 	# Here only the processor tells.
 	"$here/emulated-host.sh" --host amd /usr/bin/env -u CROSSMOD_EMULATED \
@@ -105,29 +119,137 @@ stepped_runs() {
 	echo "hosts: $host: $(tail -n 1 "$out/$host-run.txt")"
 }
 
+# What asks the machine rather than the code; of amd without the long searches, which compare_searches
+# has. The tests of x86 guests skip on Arm, and the other way round.
+unit_tests() {
+	host=$1
+	case $host in
+	amd)
+		tests=$build
+		filter='@(@(vm|machine|machine_state|run_stepped|bypass|setup)/*|explore/@(a*|deadlock*|instructions*|planted*|*on_planted_faults))'
+		;;
+	*)
+		tests=$build/aarch64
+		filter='@(arm_*|setup)/*'
+		;;
+	esac
+	if [ ! -x "$tests/test" ]; then
+		echo "hosts: SKIPPED: $host unit tests: no $tests/test"
+		return
+	fi
+	status=0
+	CROSSMOD_BUILD=$tests "$here/emulated-host.sh" --host "$host" --own-tmp "$tests/test" \
+		--short-filename --verbose --filter "$filter" >"$out/$host-unit.txt" 2>&1 || status=$?
+	if [ "$status" -ne 0 ] || ! grep -q 'Tested: [1-9]' "$out/$host-unit.txt"; then
+		grep -v '\[PASS\]\|\[RUN \]' "$out/$host-unit.txt" || true
+		fail "unit tests on $host: exit status $status"
+	fi
+	echo "hosts: $host: unit tests: $(sed -n 's/.*Synthesis: //p' "$out/$host-unit.txt")," \
+		"$(grep -c '^SKIPPED' "$out/$host-unit.txt" || true) skipped"
+	sed -n 's/^SKIPPED: /hosts:   skipped for: /p' "$out/$host-unit.txt" | sort | uniq -c
+}
+
+# Whoever reads the output through a pipe waits for the machine, not for the launcher's watchdog,
+# which looks once a minute.
+ends_with_its_command() {
+	"$here/emulated-host.sh" --host amd /bin/sh -c ": >'$out/ended'" | cat
+	waited=$(($(date +%s) - $(stat -c %Y "$out/ended")))
+	[ "$waited" -lt 30 ] || fail "output was held open for $waited s behind the command's end"
+}
+
+# A machine that has /dev/kvm is given a /dev without it.
+# shellcheck disable=SC2016 # the inner shell's
+without_kvm() {
+	if [ ! -e /dev/kvm ]; then
+		"$@"
+		return
+	fi
+	unshare -m sh -c '
+		dev=$1
+		shift
+		mount -t tmpfs dev "$dev" || exit 3
+		for node in null zero random urandom tty; do
+			: >"$dev/$node" && mount -o bind "/dev/$node" "$dev/$node" || exit 3
+		done
+		ln -s /proc/self/fd "$dev/fd"
+		mount --move "$dev" /dev || exit 3
+		exec "$@"' sh "$dev" "$@"
+}
+
+falls_back() {
+	dev=$(mktemp -d)
+	scenario=scenarios/x86_64/naive/new-head-old-tail.json
+	if ! without_kvm true 2>/dev/null; then
+		echo "hosts: SKIPPED: what happens without /dev/kvm: this user may not hide it"
+		rmdir "$dev"
+		return
+	fi
+	before=$failed
+	failed=0
+	status=0
+	without_kvm "$build/crossmod" run -o "$out/auto" "$scenario" >"$out/auto.txt" 2>"$out/auto.err" ||
+		status=$?
+	[ "$status" -eq 0 ] || fail "without /dev/kvm $scenario ends with exit status $status"
+	if [ "$(wc -l <"$out/auto.err")" -ne 1 ] || ! grep -q '^crossmod: no /dev/kvm here: ' "$out/auto.err"; then
+		fail "without /dev/kvm it says: $(cat "$out/auto.err")"
+	fi
+	grep -q '"emulated": "QEMU' "$out/auto"/*.json || fail "without /dev/kvm nothing was emulated"
+	status=0
+	without_kvm "$build/crossmod" --host local run -o "$out/auto" "$scenario" >"$out/auto.txt" 2>&1 ||
+		status=$?
+	[ "$status" -eq 77 ] || fail "--host local without /dev/kvm: exit status $status"
+	rmdir "$dev"
+	[ "$failed" -ne 0 ] || echo "hosts: without /dev/kvm a command goes to amd by itself, and says so"
+	failed=$((failed | before))
+}
+
 figures() {
 	sed -n 's/^  "\(scenario\|verdict\|states\|transitions\)": //p' "$@"
 }
 
-# The searches on Arm that are over soon: verdicts as expected, and the same states on every core.
+# Over in a second or a few, on both cores.
+arm_short="naive/every-nop_w_bl naive/every-nop_w_bl-sc thumb2/every-bkpt-nop_w
+	thumb2/every-bkpt-no-sync1 thumb2/every-bkpt-isb-only toggle/every-no-sync
+	word_store/every-a64-nop-b word_store/every-a64-no-sync word_store/every-a64-no-dc
+	word_store/every-a64-no-ic word_store/every-a64-movz word_store/every-t32-aligned
+	patch_text/every-first"
+# On one core. What is left out has 4000 to 17000 states each, some 15 to 60 seconds:
+#   thumb2/every-bkpt-aligned, -page, -exs, -no-sync3, -nop_w-bytes, -one-line, -one-line-aligned,
+#   thumb2/every-branch-no-sync3, -nop_w-bytes, thumb2/every-it-branch-bytes,
+#   toggle/every-fiq-on-executor, word_store/every-fiq-runs-site
+arm_longer="brk/every brk/every-movz brk/every-no-sync patch_text/every patch_text/every-no-ic
+	thumb2/every-bkpt thumb2/every-it-bkpt-bytes
+	thumb2/every-bkpt-no-dc thumb2/every-bkpt-no-ic thumb2/every-bkpt-no-sync2
+	thumb2/every-bkpt-no-sync2-bytes thumb2/every-branch-no-sync1 thumb2/every-branch-no-sync2
+	thumb2/every-nop16x2 toggle/every word_store/every-a64-el0 word_store/every-a64-isb-only
+	word_store/every-a64-nop-bl word_store/every-t32-halves"
+
+arm_list() {
+	if [ "$1" != arm64 ]; then
+		echo "$arm_short"
+	elif [ "${ARM_SEARCHES:-}" = all ]; then
+		grep -lr '"method": "explore"' scenarios/arm --include='*.json' | sort |
+			sed 's|scenarios/arm/||; s|\.json$||'
+	else
+		echo "$arm_short $arm_longer"
+	fi
+}
+
+# Verdicts as expected, and the same states on every core. The bound is for a machine that has
+# much else to do: the scenarios' own, 300 s, has ended a search of 20 s there.
 arm_searches() {
 	host=$1
 	set --
-	for name in naive/every-nop_w_bl naive/every-nop_w_bl-sc thumb2/every-bkpt-nop_w \
-		thumb2/every-bkpt-no-sync1 thumb2/every-bkpt-isb-only toggle/every-no-sync \
-		word_store/every-a64-nop-b word_store/every-a64-no-sync word_store/every-a64-no-dc \
-		word_store/every-a64-no-ic word_store/every-a64-movz word_store/every-t32-aligned \
-		patch_text/every-first; do
+	for name in $(arm_list "$host"); do
 		set -- "$@" "scenarios/arm/$name.json"
 	done
 	status=0
-	"$build/crossmod" --host "$host" explore -o "$out/$host-explore" "$@" \
+	"$build/crossmod" --host "$host" explore --max-seconds 1800 -o "$out/$host-explore" "$@" \
 		>"$out/$host-explore.txt" || status=$?
 	if [ "$status" -ne 0 ]; then
 		cat "$out/$host-explore.txt"
 		fail "searches on $host: exit status $status"
 	fi
-	figures "$out/$host-explore"/*.json >"$out/$host-searches"
 	# A move depends on the state and on nothing that one worker leaves behind.
 	"$build/crossmod" --host "$host" explore --jobs 1 -o "$out/$host-one" \
 		scenarios/arm/word_store/every-a64-nop-b.json >/dev/null || true
@@ -136,11 +258,33 @@ arm_searches() {
 	if [ -z "$one" ] || [ "$one" != "$two" ]; then
 		fail "on $host one worker found $one, two $two"
 	fi
-	if [ -e "$out/arm64-searches" ] && ! cmp -s "$out/arm64-searches" "$out/$host-searches"; then
-		diff "$out/arm64-searches" "$out/$host-searches" || true
-		fail "searches on $host are not those on arm64"
-	fi
+	for result in "$out/$host-explore"/*.json; do
+		other=$out/arm64-explore/${result##*/}
+		[ "$host" = arm64 ] || [ ! -e "$other" ] || [ "$(figures "$result")" = "$(figures "$other")" ] ||
+			fail "${result##*/} is not the same on $host as on arm64"
+	done
 	echo "hosts: $host: $# searches as expected"
+	[ "$host" != arm64 ] || "$here/arm-table.sh" --check "$out/arm64-explore" ||
+		fail "README.md has other answers than the searches"
+}
+
+# Every site, a protocol for both instruction sets and one for A64 alone, by verdicts.
+arm_matrix() {
+	cat >"$out/$1-matrix.expected" <<-'TABLE'
+		| `brk_no_sync` | 2 | none | | | safe |
+		| `naive` | 2 | none | torn | stale | stale |
+		| `toggle_no_sync` | 2 | none | torn | stale | stale |
+		| `word_store_no_sync` | 2 | none | torn | stale | stale |
+	TABLE
+	"$build/crossmod" --host "$1" matrix --quick --max-seconds 900 -o "$out/$1-matrix" \
+		brk_no_sync naive toggle_no_sync word_store_no_sync >"$out/$1-matrix.md" ||
+		fail "matrix on $1: exit status $?"
+	grep '^| `' "$out/$1-matrix.md" |
+		sed -E 's/, [0-9]+ states, [0-9.]+ s//g; s/\[\*\*([a-z-]+)\*\*\]\([^)]*\)/\1/g' \
+			>"$out/$1-matrix.verdicts"
+	diff "$out/$1-matrix.expected" "$out/$1-matrix.verdicts" ||
+		fail "the matrix on $1 (>) is not as expected (<)"
+	echo "hosts: $1: a matrix of $(wc -l <"$out/$1-matrix.verdicts") protocols as expected"
 }
 
 # T32 at EL1: the searches that are over soon, with one worker and two; a witness replays.
@@ -191,12 +335,23 @@ for emulated; do
 		continue
 	fi
 	stepped_runs "$emulated"
-	if [ "$emulated" = amd ]; then
+	unit_tests "$emulated"
+	refuses_full_speed "$emulated"
+	case $emulated in
+	amd)
 		compare_searches amd
-		refuses_full_speed
-	else
+		ends_with_its_command
+		falls_back
+		;;
+	arm64)
+		arm_searches arm64
+		arm_matrix arm64
+		el1_searches
+		;;
+	*)
 		arm_searches "$emulated"
-		if [ "$emulated" = arm64 ]; then el1_searches; else el1_unsupported; fi
-	fi
+		el1_unsupported
+		;;
+	esac
 done
 exit "$failed"

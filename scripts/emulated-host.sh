@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# emulated-host.sh --host amd|arm64|arm64-el0 [--cpus N] [--memory MIB] [--seconds N] COMMAND...
+# emulated-host.sh --host amd|arm64|arm64-el0 [--cpus N] [--memory MIB] [--seconds N] [--own-tmp]
+#                  COMMAND...
 # emulated-host.sh --host ... --probe     exit status 0 when that machine can be had, else 77
 # Runs COMMAND in a machine that QEMU emulates, which has a KVM of its own:
 #   amd        x86-64 with AMD-V, kvm_amd
@@ -9,6 +10,8 @@
 # The files and the directory are this machine's (9p), so every path means the same there and
 # results are simply written. Output and exit status are COMMAND's. Ctrl-C goes to COMMAND, a second
 # one ends the machine. Exit status 77 when the machine cannot be had here, 3 when it failed.
+# --own-tmp: what COMMAND makes in /tmp itself is the machine's and goes with it; for programs that
+# need sockets there, which 9p has none of. The directories of /tmp are this machine's all the same.
 #
 # CROSSMOD_HOSTS: where fetch-hosts.sh has put the kernels (default: as there). CROSSMOD_CONSOLE:
 # keep the machine's console in that file.
@@ -21,12 +24,13 @@ say() {
 usage() {
 	say "$*"
 	say "usage: emulated-host.sh --host amd|arm64|arm64-el0 [--cpus N] [--memory MIB]" \
-		"[--seconds N] COMMAND [ARGUMENT...]"
+		"[--seconds N] [--own-tmp] COMMAND [ARGUMENT...]"
 	exit 2
 }
 
 host=
 probe=
+tmp=
 cpus=
 memory=2048
 seconds=86400
@@ -44,6 +48,10 @@ while [ $# -gt 0 ]; do
 		;;
 	--probe)
 		probe=yes
+		shift
+		;;
+	--own-tmp)
+		tmp=crossmod.tmp=own
 		shift
 		;;
 	-*) usage "unknown option $1" ;;
@@ -113,6 +121,10 @@ export CROSSMOD_EMULATED
 	echo "cd$(quoted "$PWD") || exit 3"
 	echo "exec$(quoted "$@")"
 } >"$job/run"
+for directory in /tmp/*/; do
+	directory=${directory%/}
+	[ ! -d "$directory" ] || [ -h "$directory" ] || echo "$directory"
+done >"$job/directories"
 : >"$job/busybox"
 : >"$job/alive"
 mkfifo "$job/out" "$job/err" "$job/control.in" "$job/control.out"
@@ -122,8 +134,9 @@ port() {
 }
 
 # What of the kernel's own start can be left out: the mitigations make every exit to user space
-# several times as expensive under the emulator.
-quiet="quiet panic=-1 mitigations=off kpti=off nokaslr audit=0 lsm= cryptomgr.notests"
+# several times as expensive under the emulator. The check of the timer fails where the emulator
+# gets no processor for a moment, and the machine then never comes up.
+quiet="quiet panic=-1 mitigations=off kpti=off nokaslr audit=0 lsm= cryptomgr.notests no_timer_check"
 
 # The words of the machine, split here on purpose. `timeout` puts it into a process group of its
 # own, which the terminal's Ctrl-C does not reach.
@@ -132,7 +145,7 @@ timeout -k 5 "$seconds" "$qemu" $machine -accel tcg -smp "$cpus" -m "$memory" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-serial "file:$job/console" \
 	-kernel "$hosts/$arch/kernel" -initrd "$hosts/$arch/initrd" \
-	-append "console=$console $quiet crossmod.job=$job" \
+	-append "console=$console $quiet crossmod.job=$job $tmp" \
 	-fsdev local,id=host,path=/,security_model=none,multidevs=remap \
 	-device virtio-9p-pci,fsdev=host,mount_tag=host \
 	-device virtio-serial-pci \
@@ -144,18 +157,28 @@ out_pid=$!
 cat "$job/err" >&2 &
 err_pid=$!
 
-# A machine whose sign of life has not come for so long hangs: booting takes a few seconds, and the
-# line is due every five.
+# A machine without a sign of life for so many minutes hangs: booting takes a few seconds, and the
+# line is due every five, but ten times as much to do as there are processors makes a minute of them.
+# Whoever reads our output waits for all who could write there, so the sleep cannot, and ends with us.
+silence=3
 (
-	before=-1
-	while sleep 60 && kill -0 "$machine_pid" 2>/dev/null; do
+	nap=
+	trap 'kill "$nap" 2>/dev/null; exit' TERM
+	before=0
+	silent=0
+	while kill -0 "$machine_pid" 2>/dev/null; do
+		sleep 60 >/dev/null 2>&1 &
+		nap=$!
+		wait "$nap"
 		now=$(wc -c <"$job/alive")
-		if [ "$now" -eq "$before" ] || [ "$now" -eq 0 ]; then
+		silent=$((silent + 1))
+		[ "$now" -eq "$before" ] || silent=0
+		before=$now
+		if [ "$silent" -eq "$silence" ]; then
 			say "the machine has hung: ended"
 			kill "$machine_pid"
 			break
 		fi
-		before=$now
 	done
 ) &
 watchdog_pid=$!

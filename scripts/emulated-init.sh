@@ -5,7 +5,8 @@
 # outer machine's root over 9p and runs $job/run in it, where $job comes on the kernel's command
 # line as crossmod.job=. Its output goes to the ports cm.out and cm.err, its exit status to
 # $job/status; a line on cm.control is the number of a signal for it, and a line on cm.alive every
-# few seconds says that this machine is.
+# few seconds says that this machine is. With crossmod.tmp=own its /tmp is a tmpfs that has the
+# outer machine's directories that $job/directories names.
 b=/bin/busybox
 export PATH=/bin
 $b mkdir -p /proc /sys /dev
@@ -27,9 +28,11 @@ while read -r module; do
 done </modules
 
 job=
+own_tmp=
 for word in $($b cat /proc/cmdline); do
 	case $word in
 	crossmod.job=*) job=${word#*=} ;;
+	crossmod.tmp=own) own_tmp=yes ;;
 	esac
 done
 [ -n "$job" ] || fail "no crossmod.job= on the command line"
@@ -50,9 +53,25 @@ alive=$(port cm.alive)
 
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,access=client host /host ||
 	fail "the outer machine's files: not mounted"
+# POSIX shared memory.
+$b mkdir /dev/shm
+$b mount -t tmpfs -o mode=1777 shm /dev/shm
 $b mount -o bind /dev /host/dev
+$b mount -o bind /dev/shm /host/dev/shm
 $b mount -o bind /proc /host/proc
 $b mount -o bind /sys /host/sys
+
+# Of the outer machine's list: a directory that changes meanwhile is not read whole over 9p.
+if [ -n "$own_tmp" ]; then
+	$b cp "/host$job/directories" / || fail "no list of the directories of /tmp"
+	$b mkdir /tmp
+	$b mount -o bind /host/tmp /tmp
+	$b mount -t tmpfs -o mode=1777 tmp /host/tmp
+	while IFS= read -r directory; do
+		$b mkdir "/host$directory"
+		$b mount -o bind "$directory" "/host$directory"
+	done </directories
+fi
 
 # The outer machine's shell may be another architecture's.
 $b mount -o bind /bin/busybox "/host$job/busybox"

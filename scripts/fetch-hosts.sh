@@ -4,7 +4,8 @@
 # into DIR (default: build-hosts in the source tree, or hosts beside an installed copy of this):
 #   DIR/<arch>/kernel, initrd   Debian's kernel, and an initramfs of busybox and a few modules
 #   DIR/<arch>/version          the packages these are from
-#   DIR/sysroot-arm64/          headers and archives of the libraries
+#   DIR/sysroot-arm64/          headers and archives of the libraries, and the tests' library with
+#                               all that it needs to run there
 # apt does it, with lists of its own that know both architectures, so that this machine's stay
 # as they are; it verifies every package. Nothing is asked of the network when all is there.
 set -eu
@@ -13,7 +14,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 dir=$here/hosts
 [ ! -e "$here/../Makefile" ] || dir=$here/../build-hosts
 dir=${1:-$dir}
-libraries="libelf-dev libjansson-dev zlib1g-dev libcapstone-dev libxxhash-dev"
+libraries="libelf-dev libjansson-dev zlib1g-dev libcapstone-dev libxxhash-dev libcriterion-dev"
+# Linked dynamically: there are no archives of all that it needs.
+shared=libcriterion3
 
 # What the initramfs must be able to load, besides what these depend on.
 modules="kvm-amd virtio_pci virtio_console 9pnet_virtio 9p"
@@ -133,9 +136,17 @@ make_host() {
 	put "$arch"
 }
 
+# The arm64 packages that (package) needs to run, itself among them; but the C library and what
+# belongs to it, which the cross compiler has.
+needed_by() {
+	apt-get install -s --no-install-recommends "$1:arm64" |
+		sed -n 's/^Inst \([^ ]*\):arm64 .*/\1/p' | grep -vE '^(libc6|libgcc-s1|gcc-[0-9]+-base)$' ||
+		give_up "apt cannot tell what $1 needs"
+}
+
 make_sysroot() {
 	echo "fetch-hosts: sysroot of the arm64 libraries"
-	for library in $libraries; do
+	for library in $libraries $(needed_by "$shared"); do
 		file=$(deb "$library:arm64")
 		dpkg-deb -x "$file" "$work/sysroot-arm64"
 		echo "${file##*/}" >>"$work/sysroot-arm64/version"

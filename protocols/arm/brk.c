@@ -51,6 +51,8 @@ static bool brk_trapped(struct cm_frame *frame)
 	return false;
 }
 
+CM_ONLY(a64, brk);
 CM_PROTOCOL(brk, "BRK, sync, word, sync", .patch = brk_patch, .trapped = brk_trapped);
+CM_ONLY(a64, brk_no_sync);
 CM_PROTOCOL(brk_no_sync, "the same without the first sync", .patch = brk_patch,
 	    .trapped = brk_trapped, .variant = NO_SYNC);

@@ -96,6 +96,7 @@ static bool thumb2_trapped(struct cm_frame *frame)
 }
 
 #define THUMB2(name, summary, bits)                                                  \
+	CM_ONLY(t32, name);                                                          \
 	CM_PROTOCOL(name, summary, .patch = thumb2_patch, .trapped = thumb2_trapped, \
 		    .variant = (bits))
 

@@ -25,28 +25,41 @@
 #include "vm/arch.h"
 #include "vm/arch_bench.h"
 #include "vm/guard.h"
+#include "image/isa.h"
 #include "machine/machine.h"
 #include "base/stats.h"
 
 #define START_VCPUS	  2u
 #define START_PATIENCE_MS 10000
 #define CHUNKS_MAX	  128u
+#define BRIEF_STATES	  100u
 
 extern char **environ;
+
+/* The first kind of site that the image's kernel can execute, and so can any level of it. */
+static const char *site_of(const struct image *image)
+{
+	for (size_t i = 0; i < image->nsites; i++)
+		if (image->sites[i].record.isa == image->abi.isa)
+			return image->sites[i].name;
+	return NULL;
+}
 
 bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl, const char *how,
 		    struct err *e)
 {
+	bool arm = isa_is_arm(image->abi.isa);
+	const char *site = site_of(image);
 	char text[512];
 
-	if (!image->nsites || !image->nprotocols)
+	if (!site || !image->nprotocols)
 		return err_set(e, ERR_INPUT, "%s: no site or no protocol", image->path);
 	snprintf(text, sizeof(text),
 		 "{ \"why\": \"bench\", \"protocol\": \"%.60s\", \"vcpus\": 2, "
 		 "\"sites\": [ { \"site\": \"%.60s\" } ], %s, "
-		 "\"executors\": { \"cpl\": %u, \"calls\": %u }, \"expect\": \"safe\" }",
-		 image_protocol(image, "naive") ? "naive" : image->protocols[0].name,
-		 image->sites[0].name, how, cpl, UINT32_MAX);
+		 "\"executors\": { \"%s\": %u, \"calls\": %u }, \"expect\": \"safe\" }",
+		 image_protocol(image, "naive") ? "naive" : image->protocols[0].name, site, how,
+		 arm ? "el" : "cpl", arm ? !cpl : cpl, UINT32_MAX);
 	return scenario_parse(s, "bench", text, strlen(text), image, e);
 }
 
@@ -353,7 +366,9 @@ size_t bench_sized(const struct image *image, const char *self, uint32_t runs, u
 							   &bench_parallel_speedup,
 							   &bench_reduction_factor,
 							   &bench_survey };
-	struct bench_env env = { .image = image, .self = self };
+	struct bench_env env = { .image = image,
+				 .self = self,
+				 .states = divisor > 1 ? BRIEF_STATES : 0 };
 	struct arch_capability capability;
 	size_t n = 0;
 	cpu_set_t may;

@@ -41,7 +41,8 @@ size_t bench_all(const struct image *image, const char *self, struct bench_figur
 
 /*
  * The same with (runs) pairs of runs, 1..BENCH_RUNS, each (divisor) times
- * shorter. (self) may be NULL: startup_ratio is then unsupported.
+ * shorter; a search then ends after a few states, and its figure says nothing.
+ * (self) may be NULL: startup_ratio is then unsupported.
  */
 size_t bench_sized(const struct image *image, const char *self, uint32_t runs, uint32_t divisor,
 		   struct bench_figure *figures, struct err *e);

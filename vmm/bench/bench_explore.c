@@ -8,13 +8,29 @@
 #include <string.h>
 
 #include "explore/explore.h"
+#include "image/isa.h"
+
+/* What is searched, by the image's instruction set. */
+struct sample {
+	enum cm_isa isa;
+	const char *site, *at;
+	const char *certified, *model;	 /* a protocol that is safe, and under which model */
+	const char *broken, *weak_model; /* one that is found out, small without reduction, too */
+	uint32_t calls;
+};
+
+static const struct sample samples[] = {
+	{ CM_ISA_X86_64, "nop5_jmp5", "\"cross-line\"", "int3_fixup_a0", "stale", "naive", "sc",
+	  2 },
+	{ CM_ISA_A64, "a64_nop_b", "60", "word_store", "arm", "word_store_no_sync", "arm", 1 },
+};
 
 struct search {
 	const struct image *image;
-	struct scenario certified; /* exhausted: the three-sync protocol */
+	struct scenario certified; /* exhausted */
 	struct scenario large;	   /* the same with an NMI: wide enough for two workers */
-	struct scenario small;	   /* small enough without reduction */
-	void *steps;		   /* the bare stepping loop's */
+	struct scenario small;
+	void *steps; /* the bare stepping loop's */
 };
 
 static void search_end(void *state)
@@ -29,33 +45,49 @@ static void search_end(void *state)
 	free(s);
 }
 
-static bool parse(struct scenario *s, const struct image *image, const char *protocol,
-		  const char *model, const char *nmis, struct err *e)
+static bool parse(struct scenario *s, const struct image *image, const struct sample *sample,
+		  bool certified, const char *nmis, struct err *e)
 {
 	char text[512];
 
 	snprintf(text, sizeof(text),
 		 "{\"why\":\"bench\",\"protocol\":\"%s\",\"method\":\"explore\","
-		 "\"executors\":{\"calls\":2},"
-		 "\"sites\":[{\"site\":\"nop5_jmp5\",\"at\":\"cross-line\"}],"
+		 "\"executors\":{\"calls\":%u},\"sites\":[{\"site\":\"%s\",\"at\":%s}],"
 		 "\"fetch\":{\"model\":\"%s\"},\"explore\":{\"nmi\":{%s}},\"expect\":\"safe\"}",
-		 protocol, model, nmis);
+		 certified ? sample->certified : sample->broken, sample->calls, sample->site,
+		 sample->at, certified ? sample->model : sample->weak_model, nmis);
 	return scenario_parse(s, "bench", text, strlen(text), image, e);
+}
+
+static const struct sample *sample_of(const struct image *image, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
+		if (samples[i].isa == image->abi.isa)
+			return &samples[i];
+	err_set(e, ERR_UNSUPPORTED, "no search is chosen for images of %s",
+		isa_name(image->abi.isa));
+	return NULL;
 }
 
 static void *search_begin(const struct bench_env *env, struct err *e)
 {
-	struct search *s = calloc(1, sizeof(*s));
+	const struct sample *sample = sample_of(env->image, e);
+	struct search *s = sample ? calloc(1, sizeof(*s)) : NULL;
 
+	if (!sample)
+		return NULL;
 	if (!s) {
 		err_set(e, ERR_HOST, "out of memory");
 		return NULL;
 	}
 	s->image = env->image;
-	if (parse(&s->certified, env->image, "int3_fixup_a0", "stale", "", e) &&
-	    parse(&s->large, env->image, "int3_fixup_a0", "stale", "\"1\":1", e) &&
-	    parse(&s->small, env->image, "naive", "sc", "", e))
+	if (parse(&s->certified, env->image, sample, true, "", e) &&
+	    parse(&s->large, env->image, sample, true, "\"1\":1", e) &&
+	    parse(&s->small, env->image, sample, false, "", e)) {
+		s->certified.explore.max_states = s->large.explore.max_states =
+			s->small.explore.max_states = env->states;
 		s->steps = bench_steps_begin(env, e);
+	}
 	if (s->steps)
 		return s;
 	search_end(s);
@@ -181,7 +213,8 @@ const struct bench_measure bench_parallel_speedup = {
 
 const struct bench_measure bench_reduction_factor = {
 	.name = "reduction_factor",
-	.what = "states until the naive routine is found torn, without / with reduction",
+	.what = "states until a routine without synchronisation is found out, without / with "
+		"reduction",
 	.unit = "states",
 	.target = 1,
 	.chunks = 1,

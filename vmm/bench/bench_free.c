@@ -213,7 +213,8 @@ static bool loop_native(void *state, double amount, struct bench_tally *t, struc
 
 const struct bench_measure bench_free_run = {
 	.name = "free_run_ratio",
-	.what = "executor iterations at CPL3 in a free vCPU / the same machine code in a host thread",
+	.what = "executor iterations at CPL3 or EL0 in a free vCPU / the same machine code in a host "
+		"thread",
 	.unit = "1/s",
 	.target = 0.95,
 	.chunks = 30,
@@ -274,7 +275,8 @@ static bool nmi_raw(void *state, double amount, struct bench_tally *t, struct er
 
 const struct bench_measure bench_nmi = {
 	.name = "nmi_ratio",
-	.what = "NMIs delivered one by one through vm_raise() / a bare KVM_SIGNAL_MSI ping-pong",
+	.what = "NMIs, on Arm FIQs, delivered one by one through vm_raise() / a ping-pong of bare "
+		"ioctls",
 	.unit = "1/s",
 	.target = 0.9,
 	.chunks = 100,

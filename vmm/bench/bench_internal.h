@@ -14,8 +14,9 @@
 struct bench_env {
 	const struct image *image;
 	const char *self;
-	int core[2];	/* of this thread, and of the vCPU's or the native loop's */
-	uint32_t cores; /* how many of them differ */
+	int core[2];	 /* of this thread, and of the vCPU's or the native loop's */
+	uint32_t cores;	 /* how many of them differ */
+	uint64_t states; /* a search is over after so many; 0: it goes to its end */
 };
 
 /* What was done in how long. */
@@ -54,7 +55,10 @@ void *bench_steps_begin(const struct bench_env *env, struct err *e);
 bool bench_steps_raw(void *state, double amount, struct bench_tally *t, struct err *e);
 void bench_steps_end(void *state);
 
-/* A scenario that makes vCPU BENCH_VCPU execute a site without end; (how) is its method's JSON. */
+/*
+ * A scenario that makes vCPU BENCH_VCPU execute a site without end, at CPL (cpl), 0 or 3, which is
+ * EL1 or EL0; (how) is its method's JSON.
+ */
 bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl, const char *how,
 		    struct err *e);
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "bench/bench.h"
-#include "image/isa.h"
 #include "report/report.h"
 
 static void print_figures(const struct bench_figure *f, size_t n)
@@ -40,13 +39,6 @@ int cmd_bench(const struct options *o)
 	host_read(&host);
 	if (!host_is_silicon(&host, &e) || !cmd_load_image(&img, o, &e))
 		return cmd_fail(&e);
-	if (isa_is_arm(img.abi.isa)) {
-		err_set(&e, ERR_UNSUPPORTED,
-			"bench is not built for arm64 yet: its figures are "
-			"of x86-64 sites and of free runs");
-		image_fini(&img);
-		return cmd_fail(&e);
-	}
 	n = bench_all(&img, "/proc/self/exe", figure, &e);
 	status = n ? EXIT_AS_EXPECTED : cmd_fail(&e);
 	if (n && o->json)

@@ -71,10 +71,13 @@ static bool parse_nmis(const struct options *o, uint32_t *mask, struct err *e)
 	return true;
 }
 
-/* Of every model that processors of (isa) may be described by. */
+/* Of every model that processors of (isa) are described by: of Arm's architecture there is one. */
 static uint32_t all_models(enum cm_isa isa)
 {
 	uint32_t models = 0;
+
+	if (isa_is_arm(isa))
+		return 1u << FETCH_ARM;
 
 	for (uint32_t i = 0; i < FETCH_MODELS; i++)
 		if (fetch_model_fits((enum fetch_model)i, isa))
@@ -84,7 +87,7 @@ static uint32_t all_models(enum cm_isa isa)
 
 static bool choose(const struct options *o, enum cm_isa isa, struct matrix_choice *c, struct err *e)
 {
-	struct fetch_config fetch = { .chunk = isa_chunk(isa) };
+	struct fetch_config fetch = { 0 };
 
 	*c = (struct matrix_choice){
 		.vcpus = o->quick ? 1u << 2 : 1u << 2 | 1u << 3,
@@ -149,10 +152,6 @@ static bool prepare(const struct options *o, struct matrix *m, const struct imag
 	const char **list;
 	bool ok;
 
-	if (isa_is_arm(img->abi.isa))
-		return err_set(e, ERR_UNSUPPORTED,
-			       "the matrix is of one x86-64 site: on Arm explore the scenarios of "
-			       "scenarios/arm");
 	host_read(host);
 	m->host = host;
 	if (!choose(o, (enum cm_isa)img->abi.isa, &choice, e) || !bound(o, m, host, e))

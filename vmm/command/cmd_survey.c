@@ -105,6 +105,8 @@ static bool plan(const struct options *o, struct survey *s, struct survey_lab *l
 		 uint64_t seconds, struct err *e)
 {
 	host_read(host);
+	if (!host_is_silicon(host, e))
+		return false;
 	host->quirks_known = true;
 	host->quirks = *survey_lab_quirks(lab);
 	if (!o->cpl)

@@ -105,9 +105,12 @@ static bool prepare(struct study *st, const struct options *o, struct err *e)
 	host_read(&st->host);
 	st->dir = o->out ? o->out : "results/sweep";
 	st->bar = !o->json && isatty(STDERR_FILENO);
-	st->report = (struct sweep_report){ &st->sweep, &st->image, &st->host };
+	st->report = (struct sweep_report){ .sweep = &st->sweep,
+					    .image = &st->image,
+					    .host = &st->host };
 	if (!parse_options(&st->sweep, o, e) || !cmd_load_image(&st->image, o, e) ||
-	    !load_scenarios(st, o, e) || !sweep_begin(&st->sweep, e))
+	    !load_scenarios(st, o, e) || !sweep_begin(&st->sweep, e) ||
+	    !host_is_silicon(&st->host, e))
 		return false;
 	if (o->resume && !report_sweep_resume(&st->report, st->dir, e))
 		return false;
@@ -211,6 +214,7 @@ static bool run(struct study *st, const struct options *o, struct err *e)
 
 	if (!sweep_lab_probe(&lab, e))
 		return guard_interrupted(); /* then it is that, and no failure */
+	st->report.irqchip = lab.irqchip;
 	ok = sweep_run_all(&st->sweep, &runner, e);
 	if (st->bar)
 		fprintf(stderr, "\r\033[K");

@@ -274,6 +274,11 @@ static bool explore(struct team *t, const struct explore_request *q, struct obse
 
 	checkpoint_close(&c, ok && found.saved, ok && !found.saved);
 	counted = *o;
+	/* No error, but the guest's doing: a vCPU never came back, and so nothing that was found counts. */
+	if (!ok && guard_fired()) {
+		o->end = END_HUNG;
+		return true;
+	}
 	if (ok && (found.violation || found.deadlock || found.livelock))
 		ok = make_witness(t->explorer[0], t->systems[0], &found, o, witness, e);
 	if (ok) {

@@ -297,23 +297,56 @@ static bool keep_symbol(const GElf_Sym *sym, const char *name)
 	       (type == STT_NOTYPE || type == STT_OBJECT || type == STT_FUNC);
 }
 
+/* What is sorted: every start waits for it, and words are what qsort() moves fastest. */
+struct ordered {
+	const struct image_symbol *symbol;
+};
+
 static int compare_symbols(const void *a, const void *b)
 {
-	const struct image_symbol *x = *(struct image_symbol *const *)a;
-	const struct image_symbol *y = *(struct image_symbol *const *)b;
+	const struct image_symbol *x = ((const struct ordered *)a)->symbol;
+	const struct image_symbol *y = ((const struct ordered *)b)->symbol;
 
 	if (x->address != y->address)
 		return x->address > y->address ? 1 : -1;
 	return strcmp(x->name, y->name);
 }
 
-/* Those of (table) to be kept into (found), with their names in (names); (*n): how many. */
-static bool find_symbols(const struct reader *r, Elf_Data *table, size_t count,
-			 const Elf_Data *strings, const char *names, struct image_symbol *found,
-			 size_t *n)
+/* By address. */
+static bool sort_symbols(const struct reader *r)
 {
-	const struct image *img = r->img;
+	struct image *img = r->img;
+	struct image_symbol *found = malloc(img->nsymbols * sizeof(*found) + 1);
+	struct ordered *order = malloc(img->nsymbols * sizeof(*order) + 1);
+	bool ok = found && order;
 
+	for (size_t i = 0; ok && i < img->nsymbols; i++) {
+		found[i] = img->symbols[i];
+		order[i].symbol = &found[i];
+	}
+	if (ok)
+		qsort(order, img->nsymbols, sizeof(*order), compare_symbols);
+	for (size_t i = 0; ok && i < img->nsymbols; i++)
+		img->symbols[i] = *order[i].symbol;
+	free(found);
+	free(order);
+	return ok || no_memory(r);
+}
+
+/*
+ * The symbols and a copy of their string table share one allocation, so that
+ * many symbols with one long name cost that name only once.
+ */
+static bool copy_symbols(struct reader *r, Elf_Data *table, size_t count, const Elf_Data *strings)
+{
+	struct image *img = r->img;
+	char *names;
+
+	img->symbols = malloc(count * sizeof(*img->symbols) + strings->d_size);
+	if (!img->symbols)
+		return no_memory(r);
+	names = (char *)(img->symbols + count);
+	memcpy(names, strings->d_buf, strings->d_size);
 	for (size_t i = 0; i < count; i++) {
 		GElf_Sym sym;
 
@@ -326,56 +359,14 @@ static bool find_symbols(const struct reader *r, Elf_Data *table, size_t count,
 			return image_bad(img, r->e, "symbol %zu: its name is longer than %u bytes",
 					 i, IMAGE_NAME_MAX);
 		if (keep_symbol(&sym, names + sym.st_name))
-			found[(*n)++] = (struct image_symbol){
+			img->symbols[img->nsymbols++] = (struct image_symbol){
 				.name = names + sym.st_name,
 				.address = address_of(r, &sym),
 				.size = sym.st_size,
 				.function = GELF_ST_TYPE(sym.st_info) == STT_FUNC,
 			};
 	}
-	return true;
-}
-
-/* (found) in order to (symbols). Every start waits for it, and qsort() moves pointers fastest. */
-static void sort_symbols(struct image_symbol *symbols, struct image_symbol *found,
-			 struct image_symbol **order, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		order[i] = &found[i];
-	qsort(order, n, sizeof(*order), compare_symbols);
-	for (size_t i = 0; i < n; i++)
-		symbols[i] = *order[i];
-}
-
-/*
- * The symbols and a copy of their string table share one allocation, so that
- * many symbols with one long name cost that name only once.
- */
-static bool copy_symbols(struct reader *r, Elf_Data *table, size_t count, const Elf_Data *strings)
-{
-	struct image *img = r->img;
-	struct image_symbol *found = malloc(count * sizeof(*found) + 1);
-	struct image_symbol **order = malloc(count * sizeof(*order) + 1);
-	char *names;
-	size_t n = 0;
-	bool ok = false;
-
-	img->symbols = malloc(count * sizeof(*img->symbols) + strings->d_size);
-	if (!img->symbols || !found || !order) {
-		no_memory(r);
-		goto out;
-	}
-	names = (char *)(img->symbols + count);
-	memcpy(names, strings->d_buf, strings->d_size);
-	ok = find_symbols(r, table, count, strings, names, found, &n);
-	if (ok) {
-		sort_symbols(img->symbols, found, order, n);
-		img->nsymbols = n;
-	}
-out:
-	free(found);
-	free(order);
-	return ok;
+	return sort_symbols(r);
 }
 
 static bool read_symbols(struct reader *r)

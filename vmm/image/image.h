@@ -43,7 +43,8 @@ struct image_protocol {
 	const char *name;
 	const char *summary;
 	uint64_t address;
-	bool bypass; /* there is a cm_bypass_<name>: its sites want one */
+	bool bypass;  /* there is a cm_bypass_<name>: its sites want one */
+	uint32_t isa; /* cm_only_<isa>_<name>: enum cm_isa of the only sites it patches; 0: any */
 };
 
 /* cm_site_<name>: a kind of site. (code) points into the image's own copy. */

@@ -20,6 +20,8 @@
 #define PROTOCOL_PREFIX "cm_protocol_"
 #define SUMMARY_PREFIX	"cm_summary_"
 #define BYPASS_PREFIX	"cm_bypass_"
+#define T32_PREFIX	"cm_only_t32_"
+#define A64_PREFIX	"cm_only_a64_"
 #define SITE_PREFIX	"cm_site_"
 
 /* ---- the ABI record ---------------------------------------------------- */
@@ -274,6 +276,12 @@ static bool read_companions(const struct image *img, struct err *e)
 		p = protocol_of(img, sym, BYPASS_PREFIX);
 		if (p)
 			p->bypass = true;
+		p = protocol_of(img, sym, T32_PREFIX);
+		if (p)
+			p->isa = CM_ISA_T32;
+		p = protocol_of(img, sym, A64_PREFIX);
+		if (p)
+			p->isa = CM_ISA_A64;
 	}
 	for (size_t i = 0; i < img->nprotocols; i++)
 		if (!img->protocols[i].summary)

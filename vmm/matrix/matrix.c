@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/isa.h"
+
 const char *matrix_nmis_name(enum matrix_nmis nmis)
 {
 	static const char *const names[MATRIX_NMIS] = {
@@ -36,6 +38,33 @@ uint32_t matrix_nmis_of(enum matrix_nmis nmis, uint32_t vcpu)
 	default:
 		return 0;
 	}
+}
+
+const struct matrix_site *matrix_sites(uint32_t isa, size_t *count)
+{
+	static const struct matrix_site x86[] = { { "nop5_jmp5", "cross-line", CM_ISA_X86_64 } };
+	static const struct matrix_site arm[] = {
+		{ "t32_bl_bl", "cross-line", CM_ISA_T32 },
+		{ "t32_b_over_bl", "cross-line", CM_ISA_T32 },
+		{ "a64_nop_b", "in-line", CM_ISA_A64 },
+	};
+
+	*count = isa_is_arm(isa) ? sizeof(arm) / sizeof(arm[0]) : sizeof(x86) / sizeof(x86[0]);
+	return isa_is_arm(isa) ? arm : x86;
+}
+
+const char *matrix_column(const struct matrix *m, size_t column, char *buf, size_t size)
+{
+	const struct matrix_cell *c = &m->cell[column], *last = &m->cell[m->columns - 1];
+	const char *model = fetch_model_name(c->fetch.model);
+
+	if (m->cell[0].site == last->site)
+		snprintf(buf, size, "%s", model);
+	else if (m->cell[0].fetch.model == last->fetch.model)
+		snprintf(buf, size, "%s", c->site->name);
+	else
+		snprintf(buf, size, "%s, %s", c->site->name, model);
+	return buf;
 }
 
 /* ---- cells ---- */
@@ -74,20 +103,39 @@ static bool check_patterns(const struct image *image, const struct matrix_choice
 	return true;
 }
 
-static void add_row(struct matrix *m, const struct matrix_choice *choice, const char *protocol,
-		    uint32_t vcpus, enum matrix_nmis nmis)
+static void add_cells(struct matrix *m, const struct matrix_choice *choice,
+		      const struct matrix_cell *like)
 {
-	for (uint32_t f = 0; f < FETCH_MODELS; f++)
-		if (choice->models & 1u << f)
-			m->cell[m->ncells++] = (struct matrix_cell){
-				.protocol = protocol,
-				.vcpus = vcpus,
-				.nmis = nmis,
-				.fetch = { .model = (enum fetch_model)f, .chunk = choice->chunk },
-			};
+	uint32_t chunk = choice->chunk ? choice->chunk : isa_chunk(like->site->isa);
+
+	for (uint32_t f = 0; f < FETCH_MODELS; f++) {
+		if (!(choice->models & 1u << f))
+			continue;
+		m->cell[m->ncells] = *like;
+		m->cell[m->ncells++].fetch =
+			(struct fetch_config){ .model = (enum fetch_model)f, .chunk = chunk };
+	}
 }
 
-static void add_protocol(struct matrix *m, const struct matrix_choice *choice, const char *protocol)
+static void add_row(struct matrix *m, const struct matrix_choice *choice,
+		    const struct image_protocol *protocol, uint32_t vcpus, enum matrix_nmis nmis)
+{
+	size_t count;
+	const struct matrix_site *site = matrix_sites(m->image->abi.isa, &count);
+
+	for (size_t i = 0; i < count; i++)
+		add_cells(m, choice,
+			  &(struct matrix_cell){
+				  .protocol = protocol->name,
+				  .site = &site[i],
+				  .barred = protocol->isa && protocol->isa != site[i].isa,
+				  .vcpus = vcpus,
+				  .nmis = nmis,
+			  });
+}
+
+static void add_protocol(struct matrix *m, const struct matrix_choice *choice,
+			 const struct image_protocol *protocol)
 {
 	for (uint32_t vcpus = 2; vcpus <= CM_MAX_VCPUS; vcpus++)
 		for (uint32_t nmis = 0; nmis < MATRIX_NMIS; nmis++)
@@ -98,18 +146,19 @@ static void add_protocol(struct matrix *m, const struct matrix_choice *choice, c
 bool matrix_plan(struct matrix *m, const struct image *image, const struct matrix_choice *choice,
 		 struct err *e)
 {
-	size_t most = image->nprotocols * (CM_MAX_VCPUS - 1) * MATRIX_NMIS * FETCH_MODELS;
+	size_t sites, most = image->nprotocols * (CM_MAX_VCPUS - 1) * MATRIX_NMIS * FETCH_MODELS;
 
 	if (!check_patterns(image, choice, e))
 		return false;
 	m->image = image;
-	m->columns = (size_t)__builtin_popcount(choice->models);
-	m->cell = calloc(most, sizeof(*m->cell));
+	matrix_sites(image->abi.isa, &sites);
+	m->columns = sites * (size_t)__builtin_popcount(choice->models);
+	m->cell = calloc(most * sites, sizeof(*m->cell));
 	if (!m->cell)
 		return err_set(e, ERR_HOST, "out of memory");
 	for (size_t i = 0; i < image->nprotocols; i++)
 		if (is_wanted(choice, image->protocols[i].name))
-			add_protocol(m, choice, image->protocols[i].name);
+			add_protocol(m, choice, &image->protocols[i]);
 	return true;
 }
 
@@ -128,6 +177,15 @@ size_t matrix_done(const struct matrix *m)
 
 	for (size_t i = 0; i < m->ncells; i++)
 		n += m->cell[i].done;
+	return n;
+}
+
+size_t matrix_to_run(const struct matrix *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->ncells; i++)
+		n += !m->cell[i].barred;
 	return n;
 }
 
@@ -159,7 +217,7 @@ static int by_cost(const void *a, const void *b)
 	return x->cell < y->cell ? -1 : x->cell > y->cell;
 }
 
-/* The states of (c)'s protocol and model where they were most: a guess at what it costs. */
+/* The states of (c)'s protocol, site and model where they were most: a guess at what it costs. */
 static uint64_t guess(const struct matrix *m, const struct matrix_cell *c)
 {
 	uint64_t most = 0;
@@ -167,7 +225,7 @@ static uint64_t guess(const struct matrix *m, const struct matrix_cell *c)
 	for (size_t i = 0; i < m->ncells; i++) {
 		const struct matrix_cell *other = &m->cell[i];
 
-		if (other->done && other->protocol == c->protocol &&
+		if (other->done && other->protocol == c->protocol && other->site == c->site &&
 		    other->fetch.model == c->fetch.model && other->states > most)
 			most = other->states;
 	}
@@ -224,15 +282,15 @@ static bool run_level(struct matrix *m, const struct matrix_runner *r, struct tu
 }
 
 static bool run_levels(struct matrix *m, const struct matrix_runner *r, struct turn *turn,
-		       double started, struct err *e)
+		       size_t turns, double started, struct err *e)
 {
-	for (size_t at = 0, n; at < m->ncells; at += n) {
+	for (size_t at = 0, n; at < turns; at += n) {
 		double now = r->now(r->self), left = started + m->max_seconds - now;
 
-		for (n = 0; at + n < m->ncells && turn[at + n].level == turn[at].level; n++)
+		for (n = 0; at + n < turns && turn[at + n].level == turn[at].level; n++)
 			turn[at + n].states = guess(m, &m->cell[turn[at + n].cell]);
 		qsort(turn + at, n, sizeof(*turn), by_cost);
-		if (at + n < m->ncells)
+		if (at + n < turns)
 			left /= 2;
 		if (!run_level(m, r, turn + at, n, now + left, e))
 			return false;
@@ -244,14 +302,16 @@ bool matrix_run(struct matrix *m, const struct matrix_runner *runner, struct err
 {
 	struct turn *turn = calloc(m->ncells + 1, sizeof(*turn));
 	double started = runner->now(runner->self);
+	size_t turns = 0;
 	bool ok;
 
 	if (!turn)
 		return err_set(e, ERR_HOST, "out of memory");
 	for (size_t i = 0; i < m->ncells; i++)
-		turn[i] = (struct turn){ .cell = i, .level = level_of(&m->cell[i]) };
-	qsort(turn, m->ncells, sizeof(*turn), by_cost);
-	ok = run_levels(m, runner, turn, started, e);
+		if (!m->cell[i].barred)
+			turn[turns++] = (struct turn){ .cell = i, .level = level_of(&m->cell[i]) };
+	qsort(turn, turns, sizeof(*turn), by_cost);
+	ok = run_levels(m, runner, turn, turns, started, e);
 	m->seconds = runner->now(runner->self) - started;
 	free(turn);
 	return ok;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * matrix.h - every protocol of an image under every fetch model, NMI budget
- * and number of vCPUs: which cells there are, in which order they are run and
- * how much of the time each may take.
+ * and number of vCPUs, on every site of the image's matrix: which cells there
+ * are, in which order they are run and how much of the time each may take.
  *
  * vCPU 0 patches one site once (P), every other one executes it once (E).
  */
@@ -27,8 +27,19 @@ const char *matrix_nmis_name(enum matrix_nmis nmis);
 /* NMIs that may hit (vcpu). */
 uint32_t matrix_nmis_of(enum matrix_nmis nmis, uint32_t vcpu);
 
+/* A site that is patched in the matrix: its kind, and where it lies. */
+struct matrix_site {
+	const char *name, *at;
+	enum cm_isa isa;
+};
+
+/* Those of images for (isa): one of x86, three of Arm; (*count) of them. */
+const struct matrix_site *matrix_sites(uint32_t isa, size_t *count);
+
 struct matrix_cell {
 	const char *protocol; /* the image's */
+	const struct matrix_site *site;
+	bool barred; /* the protocol does not patch such sites: never run */
 	uint32_t vcpus;
 	enum matrix_nmis nmis;
 	struct fetch_config fetch;
@@ -50,7 +61,7 @@ struct matrix {
 	const struct host *host;
 	struct matrix_cell *cell; /* by protocol, vCPUs, NMIs, model: the table row by row */
 	size_t ncells;
-	size_t columns; /* fetch models */
+	size_t columns; /* sites, and for each the fetch models */
 	uint32_t jobs;
 	double max_seconds;	/* of all of them together */
 	uint64_t max_memory_mb; /* of each */
@@ -64,7 +75,7 @@ struct matrix_choice {
 	uint32_t vcpus;		     /* mask of 1u << number, 2 to CM_MAX_VCPUS */
 	uint32_t nmis;		     /* mask of 1u << enum matrix_nmis */
 	uint32_t models;	     /* mask of 1u << enum fetch_model */
-	uint32_t chunk;		     /* bytes, as in struct fetch_config */
+	uint32_t chunk;		     /* bytes, as in struct fetch_config; 0: as the site's is */
 };
 
 /*
@@ -76,8 +87,12 @@ bool matrix_plan(struct matrix *m, const struct image *image, const struct matri
 		 struct err *e);
 void matrix_fini(struct matrix *m);
 
-/* How many cells are done. */
+/* How many cells are done, and how many there are to run. */
 size_t matrix_done(const struct matrix *m);
+size_t matrix_to_run(const struct matrix *m);
+
+/* The head of column (column): what its cells have and others' have not. Returns (buf). */
+const char *matrix_column(const struct matrix *m, size_t column, char *buf, size_t size);
 
 /* Who runs a cell, and whose clock counts. */
 struct matrix_runner {

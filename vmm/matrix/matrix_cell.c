@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "explore/explore.h"
+#include "image/isa.h"
 #include "vm/guard.h"
 #include "report/report.h"
 
@@ -26,17 +27,22 @@ bool matrix_lab_stopped(void *lab)
 	return guard_interrupted();
 }
 
-/* "int3_fixup_a0-2cpu-nmi1-stale": the number says which vCPUs may be hit, as a mask. */
+/*
+ * "int3_fixup_a0-2cpu-nmi1-stale": the number says which vCPUs may be hit, as a
+ * mask. Of Arm, where there is more than one, the site is in front of the model.
+ */
 static void name_cell(const struct matrix_cell *c, char *name, size_t size)
 {
+	bool arm = isa_is_arm(c->site->isa);
 	uint32_t mask = 0;
 
 	for (uint32_t i = 0; i < c->vcpus; i++)
 		mask |= matrix_nmis_of(c->nmis, i) << i;
-	snprintf(name, size, "matrix-%s-%ucpu-nmi%x-%s", c->protocol, c->vcpus, mask,
-		 fetch_model_name(c->fetch.model));
+	snprintf(name, size, "matrix-%s-%ucpu-nmi%x-%s%s%s", c->protocol, c->vcpus, mask,
+		 arm ? c->site->name : "", arm ? "-" : "", fetch_model_name(c->fetch.model));
 }
 
+/* The kernel, and so an NMI's body, cannot execute a T32 site: guest/executor.c. */
 static char *describe(const struct matrix_cell *c)
 {
 	char nmi[CM_MAX_VCPUS * 12] = "", *text = NULL;
@@ -48,11 +54,13 @@ static char *describe(const struct matrix_cell *c)
 						 used ? "," : "", i, matrix_nmis_of(c->nmis, i));
 	if (asprintf(&text,
 		     "{\"why\":\"One cell of the matrix.\",\"protocol\":\"%s\","
-		     "\"sites\":[{\"site\":\"nop5_jmp5\",\"at\":\"cross-line\"}],"
-		     "\"vcpus\":%u,\"method\":\"explore\",\"nmi_runs_site\":true,"
+		     "\"sites\":[{\"site\":\"%s\",\"at\":\"%s\"}],"
+		     "\"vcpus\":%u,\"method\":\"explore\",\"nmi_runs_site\":%s,"
 		     "\"fetch\":{\"model\":\"%s\"},\"explore\":{\"nmi\":{%s}},"
 		     "\"expect\":[\"safe\"]}",
-		     c->protocol, c->vcpus, fetch_model_name(c->fetch.model), nmi) < 0)
+		     c->protocol, c->site->name, c->site->at, c->vcpus,
+		     c->site->isa == CM_ISA_T32 ? "false" : "true",
+		     fetch_model_name(c->fetch.model), nmi) < 0)
 		return NULL;
 	return text;
 }

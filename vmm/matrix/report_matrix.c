@@ -39,8 +39,9 @@ static json_t *identity(const struct matrix_cell *c)
 	slash = strchr(fetch, '/');
 	assert(slash);
 	*slash = '\0';
-	return report_made(json_pack("{ss ss ss si ss so}", "protocol", c->protocol, "model", fetch,
-				     "chunk", slash + 1, "vcpus", (int)c->vcpus, "nmis",
+	return report_made(json_pack("{ss ss ss ss ss si ss so}", "protocol", c->protocol, "site",
+				     c->site->name, "at", c->site->at, "model", fetch, "chunk",
+				     slash + 1, "vcpus", (int)c->vcpus, "nmis",
 				     matrix_nmis_name(c->nmis), "nmi", budgets(c)));
 }
 
@@ -89,7 +90,7 @@ static void markdown_cell(FILE *out, const struct matrix_cell *c)
 	const char *verdict = verdict_name(c->verdict);
 
 	if (!c->done) {
-		fprintf(out, " - |");
+		fprintf(out, c->barred ? " |" : " - |");
 		return;
 	}
 	if (c->verdict == VERDICT_SAFE)
@@ -117,15 +118,17 @@ static void markdown_footer(FILE *out, const struct matrix *m)
 		*m->host->emulated ? ", " : "", host_quirks(m->host, quirks, sizeof(quirks)),
 		m->host->version, m->host->commit, m->image->digest);
 	fprintf(out, "%zu of %zu cells, %.0f s of at most %.0f s, %u jobs.\n", matrix_done(m),
-		m->ncells, m->seconds, m->max_seconds, m->jobs);
+		matrix_to_run(m), m->seconds, m->max_seconds, m->jobs);
 }
 
 void report_matrix_markdown(FILE *out, const struct matrix *m)
 {
+	char head[64];
+
 	assert(m->columns > 0);
 	fprintf(out, "| protocol | vCPUs | NMIs |");
 	for (size_t i = 0; i < m->columns; i++)
-		fprintf(out, " %s |", fetch_model_name(m->cell[i].fetch.model));
+		fprintf(out, " %s |", matrix_column(m, i, head, sizeof(head)));
 	fprintf(out, "\n|---|---|---|");
 	for (size_t i = 0; i < m->columns; i++)
 		fprintf(out, "---|");

@@ -74,6 +74,10 @@ static const char *class_of(enum verdict v)
 
 static void print_cell(FILE *out, const struct matrix_cell *c)
 {
+	if (c->barred) {
+		fputs("<td title=\"the protocol does not patch such a site\"></td>", out);
+		return;
+	}
 	if (!c->done) {
 		fputs("<td title=\"not run\">-</td>", out);
 		return;
@@ -101,10 +105,15 @@ static void print_table(FILE *out, const struct matrix *m)
 	assert(m->columns > 0);
 	fputs("<table>\n<thead><tr><th>protocol</th><th>vCPUs</th><th>NMIs</th>", out);
 	for (size_t i = 0; i < m->columns; i++) {
-		char fetch[32];
+		char head[64], fetch[32];
 
+		report_fetch(&m->cell[i].fetch, fetch, sizeof(fetch));
 		fputs("<th>", out);
-		escape(out, report_fetch(&m->cell[i].fetch, fetch, sizeof(fetch)));
+		if (m->cell[0].site != m->cell[m->columns - 1].site) {
+			escape(out, matrix_column(m, i, head, sizeof(head)));
+			fputs("<br>", out);
+		}
+		escape(out, fetch);
 		fputs("</th>", out);
 	}
 	fputs("</tr></thead>\n<tbody>\n", out);
@@ -122,6 +131,24 @@ static void print_table(FILE *out, const struct matrix *m)
 			fputs("</tr>\n", out);
 	}
 	fputs("</tbody>\n</table>\n", out);
+}
+
+/* ": nop5_jmp5 at cross-line" */
+static void print_sites(FILE *out, const struct matrix *m)
+{
+	const struct matrix_site *before = NULL;
+
+	for (size_t i = 0; i < m->columns; i++) {
+		const struct matrix_site *site = m->cell[i].site;
+
+		if (site == before)
+			continue;
+		fprintf(out, "%s <code>", before ? "," : ":");
+		escape(out, site->name);
+		fputs("</code> at ", out);
+		escape(out, site->at);
+		before = site;
+	}
 }
 
 static void print_fact(FILE *out, const char *name, const char *value)
@@ -149,7 +176,7 @@ static void print_host(FILE *out, const struct matrix *m)
 	print_fact(out, "crossmod", run);
 	print_fact(out, "guest image", m->image->digest);
 	snprintf(run, sizeof(run), "%zu of %zu cells, %.0f s of at most %.0f s, %u jobs",
-		 matrix_done(m), m->ncells, m->seconds, m->max_seconds, m->jobs);
+		 matrix_done(m), matrix_to_run(m), m->seconds, m->max_seconds, m->jobs);
 	print_fact(out, "run", run);
 	fputs("</dl>\n", out);
 }
@@ -161,11 +188,13 @@ void report_matrix_html(FILE *out, const struct matrix *m)
 		"<meta name=\"viewport\" content=\"width=device-width\">\n"
 		"<title>crossmod matrix</title>\n<style>\n%s</style>\n</head>\n<body>\n"
 		"<h1>crossmod matrix</h1>\n"
-		"<p>One poke of a <code>nop5_jmp5</code> site three bytes before and two behind a "
-		"64-byte line boundary; vCPU 0 (P) patches, every other vCPU (E) executes the site "
-		"once, NMI bodies run it. A verdict links to its witness: "
-		"<code>crossmod replay --trace</code> explains it.</p>\n",
+		"<p>One poke of one site",
 		style);
+	print_sites(out, m);
+	fputs("; vCPU 0 (P) patches, every other vCPU (E) executes the site once, NMI bodies run "
+	      "it where they can (T32 they cannot). A verdict links to its witness: <code>crossmod "
+	      "replay --trace</code> explains it.</p>\n",
+	      out);
 	print_table(out, m);
 	print_host(out, m);
 	fputs("</body>\n</html>\n", out);

@@ -82,7 +82,8 @@ bool survey_check_image(const struct image *image, struct err *e)
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++)
 		if (!image_symbol(image, symbols[i]))
 			return err_set(e, ERR_UNSUPPORTED,
-				       "%s: no symbol %s: this image has no loops for a survey",
+				       "%s: no symbol %s: this image has no loops for a survey "
+				       "(they are x86-64's)",
 				       image->path, symbols[i]);
 	for (int i = 0; i < SURVEY_KINDS; i++)
 		if (!image_site(image, survey_kind_site((enum survey_kind)i)))

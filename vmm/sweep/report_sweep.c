@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/jnode.h"
+#include "image/isa.h"
 #include "report/report.h"
 #include "report/report_json.h"
 
@@ -235,6 +236,8 @@ char *report_sweep_json(const struct sweep_report *r)
 	report_put(o, "notes", notes);
 	report_put_host(o, r->host);
 	report_put_guest(o, r->image);
+	if (isa_is_arm(r->image->abi.isa))
+		report_put_events(o, r->irqchip);
 	report_put(o, "config", config(r));
 	report_put(o, "curves", curves);
 	report_put(o, "date", report_date());

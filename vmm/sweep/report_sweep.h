@@ -22,6 +22,7 @@ struct sweep_report {
 	struct sweep *sweep;
 	const struct image *image;
 	const struct host *host;
+	enum cm_irqchip irqchip; /* what NMIs came by */
 };
 
 /* The document, two blanks an indent: every run, and what follows. Heap string, the caller's. */

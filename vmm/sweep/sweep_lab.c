@@ -19,6 +19,7 @@ bool sweep_lab_probe(struct sweep_lab *lab, struct err *e)
 		ok = vm_boot(vm, e);
 		guard_release();
 		lab->host->quirks = *vm_quirks(vm);
+		lab->irqchip = vm_irqchip(vm);
 		lab->host->quirks_known = ok;
 	}
 	vm_free(vm);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmtest.c - the tests' handle on a real machine. Decides nothing about what is right. */
 #include "kvmtest.h"
+#include "explore/explore.h"
 #include "machine/machine_state.h"
+#include "vm/guard.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -12,10 +14,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static const char *guest_suffix = "";
+static const char *guest_isa = "x86_64", *guest_suffix = "";
 
-void kvmtest_guest(const char *suffix)
+void kvmtest_guest(const char *isa, const char *suffix)
 {
+	guest_isa = isa ? isa : guest_isa;
 	guest_suffix = suffix;
 }
 
@@ -28,7 +31,7 @@ const struct image *kvmtest_image(void)
 
 	if (image.memory)
 		return &image;
-	snprintf(path, sizeof(path), "%s/guest-%s%s%s.elf", build ? build : "build", arch_name(),
+	snprintf(path, sizeof(path), "%s/guest-%s%s%s.elf", build ? build : "build", guest_isa,
 		 *guest_suffix ? "-" : "", guest_suffix);
 	if (access(path, R_OK))
 		cr_assert_fail("%s: no guest image; `make unit` builds it, or set CROSSMOD_BUILD",
@@ -99,6 +102,30 @@ void kvmtest_scenario(struct scenario *s, const char *format, ...)
 	va_start(ap, format);
 	parse(s, format, ap);
 	va_end(ap);
+}
+
+struct found kvmtest_explore(uint32_t jobs, uint32_t how, const char *json)
+{
+	struct scenario s;
+	struct explore_request q = { .scenario = &s, .jobs = jobs };
+	struct schedule witness = { 0 };
+	struct quirks quirks;
+	struct found f = { 0 };
+	struct err e = { 0 };
+
+	kvmtest_take_turns(false);
+	guard_install();
+	kvmtest_scenario(&s, "%s", json);
+	s.explore.no_reduction = !(how & REDUCED);
+	s.explore.every = how & EVERY_KIND;
+	q.image = kvmtest_image();
+	if (!explore_run(&q, &f.observation, &witness, &quirks, &e))
+		kvmtest_skip_or_fail(&e);
+	f.verdict = verdict_of(&f.observation, f.reason, sizeof(f.reason));
+	f.decisions = witness.count;
+	schedule_fini(&witness);
+	scenario_fini(&s);
+	return f;
 }
 
 static void boot(struct rig *r)

@@ -10,13 +10,17 @@
 #define CROSSMOD_KVMTEST_H
 
 #include "machine/machine.h"
+#include "model/verdict.h"
 #include "run/run_stepped.h"
 
 /* More steps than any role here takes. */
 #define KVMTEST_STEPS_MAX 20000u
 
-/* From now on another image than the usual one: build/guest-<arch>-<suffix>.elf. */
-void kvmtest_guest(const char *suffix);
+/*
+ * From now on another image than the usual one, build/guest-x86_64.elf: (isa), NULL for what it
+ * was, and (suffix), "" for none. A host that runs no such guest skips the test.
+ */
+void kvmtest_guest(const char *isa, const char *suffix);
 /* The guest image, loaded once; without one the test fails and says how to build it. */
 const struct image *kvmtest_image(void);
 
@@ -38,6 +42,16 @@ void kvmtest_take_turns(bool alone);
 /* From JSON, printf-style, whose quotes may be single ones. "why", "expect" are added. */
 void kvmtest_scenario(struct scenario *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Have (json) searched, as kvmtest_scenario() takes it. */
+enum kvmtest_how { PLAIN = 0, REDUCED = 1, EVERY_KIND = 2 };
+struct found {
+	enum verdict verdict;
+	struct observation observation;
+	size_t decisions; /* of the witness */
+	char reason[512];
+};
+struct found kvmtest_explore(uint32_t jobs, uint32_t how, const char *json);
 
 /* A scenario on its machine, reset. */
 struct rig {

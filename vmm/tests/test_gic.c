@@ -12,6 +12,7 @@
 #include "kvmtest.h"
 #include "machine/setup.h"
 #include "run/run_free.h"
+#include "sweep/sweep_lab.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -27,8 +28,8 @@ struct still {
 	struct vm *vm;
 };
 
-/* Two vCPUs that stand behind their ROLE doorbell, IRQs on; one of no role has rung DONE. */
-static void set_up(struct still *s)
+/* vCPUs that stand behind their ROLE doorbell, IRQs on. */
+static void set_up_many(struct still *s, uint32_t vcpus)
 {
 	struct err e = { 0 };
 
@@ -36,13 +37,19 @@ static void set_up(struct still *s)
 	guard_install();
 	kvmtest_scenario(&s->scenario,
 			 "'protocol': 'naive', 'method': 'free', 'sites': [{'site': 'a64_nop_b'}],"
-			 "'free': {'seconds': 1}");
-	s->vm = vm_new(kvmtest_image(), VM_FREE, 2, &e);
+			 "'vcpus': %u, 'free': {'seconds': 1}",
+			 vcpus);
+	s->vm = vm_new(kvmtest_image(), VM_FREE, vcpus, &e);
 	if (!s->vm)
 		kvmtest_skip_or_fail(&e);
-	guard_watch(s->vm, 2, 10, true);
+	guard_watch(s->vm, vcpus, 10, true);
 	cr_assert(vm_boot(s->vm, &e), "%s", e.text);
 	cr_assert(setup_guest(s->vm, kvmtest_image(), &s->scenario, s->site, &e), "%s", e.text);
+}
+
+static void set_up(struct still *s)
+{
+	set_up_many(s, 2);
 }
 
 static void tear_down(struct still *s)
@@ -171,6 +178,24 @@ Test(gic, a_vcpu_interrupts_others)
 	tear_down(&s);
 }
 
+/* Each has lines of its own. A GICv2, which serves eight, refuses more with that reason. */
+Test(gic, the_last_of_many_vcpus)
+{
+	uint32_t last = CM_MAX_VCPUS - 1;
+	struct still s;
+
+	set_up_many(&s, CM_MAX_VCPUS);
+	raise_event(&s, last, EVENT_NMI);
+	raise_event(&s, last, EVENT_IPI);
+	send_from_guest(&s, "cm_nmi", 1u << (last - 1));
+	for (uint32_t i = 0; i <= last; i++) {
+		count_down(&s, i, 0);
+		cr_expect_eq(counts(&s, i)->nmis, i + 1 >= last, "vCPU %u", i);
+		cr_expect_eq(counts(&s, i)->ipis, i == last, "vCPU %u", i);
+	}
+	tear_down(&s);
+}
+
 /* A vCPU that never leaves the guest is fetched back. */
 Test(gic, the_watchdog_ends_a_hung_guest)
 {
@@ -238,7 +263,7 @@ Test(gic, fiqs_into_a_running_vcpu_are_counted)
 	cr_expect_neq(t.o.irqchip, CM_IRQCHIP_NONE);
 	for (uint32_t i = 0; i < 2; i++) {
 		cr_expect_geq(t.o.cpu[i].nmis_requested, 50);
-		cr_expect_gt(t.o.cpu[i].guest.nmis, t.o.cpu[i].nmis_sent / 2, "vCPU %u", i);
+		cr_expect_gt(t.o.cpu[i].guest.nmis, 0, "vCPU %u", i);
 	}
 	cr_expect_gt(t.o.cpu[1].guest.executions, 0);
 	cr_expect_gt(t.o.cpu[0].guest.pokes, 0);
@@ -313,6 +338,46 @@ Test(gic, a_patcher_at_el0)
 	cr_expect_eq(t.o.patches.ticks.count, 20);
 	cr_expect_geq(t.o.cpu[1].guest.ipis, 20);
 	scenario_fini(&t.scenario);
+}
+
+/* The scenarios that are there for sweeps, each under a load and without one. */
+Test(gic, a_point_of_a_sweep)
+{
+	static const char *const names[] = { "patch_text", "stop_machine", "word_store" };
+
+	kvmtest_take_turns(true);
+	guard_install();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct sweep sweep = { .ncurves = 1, .repeat = 1, .seconds = 1 };
+		struct sweep_lab lab = { .sweep = &sweep, .image = kvmtest_image() };
+		struct scenario scenario;
+		struct host host = { 0 };
+		struct err e = { 0 };
+		char path[128];
+
+		snprintf(path, sizeof(path), "scenarios/arm/free/sweep-%s.json", names[i]);
+		cr_assert(scenario_load(&scenario, path, kvmtest_image(), &e), "%s", e.text);
+		sweep.curve[0].scenario = &scenario;
+		lab.host = &host;
+		cr_assert(sweep_parse_rates(&sweep, "100", &e) && sweep_target(&sweep, NULL, &e) &&
+				  sweep_begin(&sweep, &e),
+			  "%s", e.text);
+		if (!sweep_lab_probe(&lab, &e))
+			kvmtest_skip_or_fail(&e);
+		cr_expect_neq(lab.irqchip, CM_IRQCHIP_NONE);
+		for (uint32_t rate = 0; rate < 2; rate++) {
+			struct sweep_run r;
+
+			cr_assert(sweep_lab_run(&lab, 0, rate, &r, &e), "%s", e.text);
+			fprintf(stderr, "%s: %d patches, %d FIQs sent, %d delivered\n", names[i],
+				(int)r.patches, (int)r.nmis_sent, (int)r.nmis_delivered);
+			cr_expect(r.whole && r.patches > 0 && r.executions > 0, "%s", names[i]);
+			cr_expect_eq(r.nmis_delivered + r.nmis_coalesced, r.nmis_sent);
+			cr_expect_eq(r.nmis_delivered > 0, rate > 0, "%s", names[i]);
+		}
+		sweep_fini(&sweep);
+		scenario_fini(&scenario);
+	}
 }
 
 /* Two wait for each other for ever: the roles do not end when they are asked to. */

@@ -223,6 +223,25 @@ Test(machine, an_nmi_lands_on_the_instruction_it_is_aimed_at)
 
 /* ---- NMI masking ---- */
 
+/* Its IRET leads back into a vector stub, which is no second delivery. */
+Test(machine, an_nmi_right_behind_a_delivery_returns_there)
+{
+	struct rig r = { 0 };
+	uint64_t stub;
+
+	rig_set_up(&r, TRAPPING ", 'executors': {'cpl': 0}");
+	rig_step_to_site(&r, 1);
+	rig_do(&r, ACTION_RAISE, 1);
+	cr_assert(rig_do(&r, ACTION_IPI, 1).delivered);
+	stub = machine_pc(r.machine, 1);
+	cr_assert_eq(rig_do(&r, ACTION_NMI, 1).vector, VECTOR_NMI);
+	cr_expect_not(rig_step_to(&r, 1, stub).delivered);
+	cr_expect_eq(rig_frame(&r, 1)->vector, CM_VECTOR_IPI);
+	rig_finish(&r);
+	cr_expect_eq(r.observation.nviolations, 0);
+	rig_tear_down(&r);
+}
+
 Test(machine, an_nmi_inside_the_handler_waits_for_its_iret)
 {
 	struct step_report report;

@@ -118,6 +118,45 @@ Test(matrix, nmis_hit_whom_they_say)
 			cr_expect_eq(matrix_nmis_of((enum matrix_nmis)n, i), hit[n] >> i & 1);
 }
 
+/* Of an Arm image every site is a column; a protocol for the other instruction set leaves it out. */
+Test(matrix, of_arm_has_sites_for_columns)
+{
+	static struct image_protocol two[] = { { .name = "both" },
+					       { .name = "narrow", .isa = CM_ISA_T32 } };
+	static const struct image arm = { .protocols = two,
+					  .nprotocols = COUNT(two),
+					  .abi.isa = CM_ISA_A64 };
+	struct matrix_choice choice = { .vcpus = 1u << 2,
+					.nmis = 1u << MATRIX_NMI_NONE,
+					.models = 1u << FETCH_ARM };
+	struct matrix m = { 0 };
+	struct err e = { 0 };
+	size_t sites, at = 0;
+	char head[64];
+
+	cr_assert(matrix_plan(&m, &arm, &choice, &e), "%s", e.text);
+	cr_assert_eq(m.columns, 3);
+	cr_assert_eq(m.ncells, 6);
+	for (size_t i = 0; i < m.ncells; i++) {
+		const struct matrix_cell *c = &m.cell[i];
+		const struct matrix_site *s = &matrix_sites(CM_ISA_A64, &sites)[i % 3];
+
+		cr_expect(c->site == s && c->fetch.model == FETCH_ARM);
+		cr_expect_eq(c->fetch.chunk, s->isa == CM_ISA_T32 ? 2 : 4);
+		cr_expect_eq(c->barred, i >= 3 && s->isa == CM_ISA_A64);
+		at += c->barred;
+	}
+	cr_expect_eq(at, 1);
+	cr_expect_eq(matrix_to_run(&m), 5);
+	cr_expect_str_eq(matrix_column(&m, 2, head, sizeof(head)), "a64_nop_b");
+	matrix_fini(&m);
+	choice.models |= 1u << FETCH_SC;
+	cr_assert(matrix_plan(&m, &arm, &choice, &e), "%s", e.text);
+	cr_expect_eq(m.columns, 6);
+	cr_expect_str_eq(matrix_column(&m, 4, head, sizeof(head)), "a64_nop_b, sc");
+	matrix_fini(&m);
+}
+
 /* ---- order and time ---- */
 
 /* Runs cells by a clock of its own: a cell takes what it needs, or all that it is allowed. */
@@ -287,6 +326,21 @@ Test(matrix, a_cell_is_always_allowed_something)
 	cr_assert_eq(t->runs, m.ncells);
 	for (size_t i = 0; i < t->runs; i++)
 		cr_assert_geq(t->ran[i].allowed, MATRIX_SECONDS_MIN);
+	matrix_fini(&m);
+	free(t);
+}
+
+Test(matrix, what_is_barred_is_never_run)
+{
+	struct matrix m = planned(&everything);
+	struct toy *t = toy_new(1);
+
+	for (size_t i = 0; i < m.ncells; i += 2)
+		m.cell[i].barred = true;
+	cr_assert(run(&m, t));
+	cr_expect_eq(t->runs, m.ncells / 2);
+	for (size_t i = 0; i < m.ncells; i++)
+		cr_expect_neq(m.cell[i].done, m.cell[i].barred);
 	matrix_fini(&m);
 	free(t);
 }

@@ -5,6 +5,8 @@
  */
 #include "test_report_fixture.h"
 
+#include "report/report_json.h"
+
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -330,6 +332,22 @@ Test(report, document_free)
 	o = sample_parse(report_document(&r));
 	cr_expect(is_null(o, "torn_ppm"), "more violations than executions counted");
 	json_decref(o);
+}
+
+/* Who reads of NMIs on Arm is told what they were. */
+Test(report, events_of_arm_are_named)
+{
+	json_t *lines = json_object(), *gic = json_object();
+
+	report_put_events(lines, CM_IRQCHIP_NONE);
+	cr_expect_str_eq(string_at(lines, "nmi_is"),
+			 "FIQ by the vCPU's FIQ line, taken with IRQs masked");
+	cr_expect_str_eq(string_at(lines, "ipi_is"), "IRQ by the vCPU's IRQ line");
+	report_put_events(gic, CM_IRQCHIP_GICV2);
+	cr_expect(strstr(string_at(gic, "nmi_is"), "FIQ of group 0 by KVM's gicv2"));
+	cr_expect_str_eq(string_at(gic, "ipi_is"), "IRQ of group 1 by KVM's gicv2");
+	json_decref(lines);
+	json_decref(gic);
 }
 
 /* ---- files ---- */

@@ -9,8 +9,11 @@
 
 #include "test_report_fixture.h"
 
+static const struct matrix_site site = { "nop5_jmp5", "cross-line", CM_ISA_X86_64 };
+
 static struct matrix_cell cells[] = {
 	{ .protocol = "int3",
+	  .site = &site,
 	  .vcpus = 2,
 	  .fetch = { .model = FETCH_SC, .chunk = 1 },
 	  .allowed = 9.5,
@@ -22,6 +25,7 @@ static struct matrix_cell cells[] = {
 	  .seconds = 0.25,
 	  .file = "matrix-int3-2cpu-nmi0-sc.json" },
 	{ .protocol = "int3",
+	  .site = &site,
 	  .vcpus = 2,
 	  .fetch = { .model = FETCH_STALE, .chunk = 1 },
 	  .done = true,
@@ -32,6 +36,7 @@ static struct matrix_cell cells[] = {
 	  .file = "matrix-int3-2cpu-nmi0-stale.json",
 	  .witness = true },
 	{ .protocol = "int3",
+	  .site = &site,
 	  .vcpus = 3,
 	  .nmis = MATRIX_NMI_EACH,
 	  .fetch = { .model = FETCH_SC, .chunk = 1 },
@@ -44,6 +49,7 @@ static struct matrix_cell cells[] = {
 	  .seconds = 3.0625,
 	  .file = "matrix-int3-3cpu-nmi7-sc.json" },
 	{ .protocol = "int3",
+	  .site = &site,
 	  .vcpus = 3,
 	  .nmis = MATRIX_NMI_EACH,
 	  .fetch = { .model = FETCH_STALE, .chunk = 1 } },
@@ -109,6 +115,8 @@ Test(report_matrix, json_has_every_cell_and_where_it_comes_from)
 	cr_expect(json_is_null(json_object_get(c, "bound")));
 	c = json_array_get(list, 1);
 	cr_expect_str_eq(string_of(c, "protocol"), "int3");
+	cr_expect_str_eq(string_of(c, "site"), "nop5_jmp5");
+	cr_expect_str_eq(string_of(c, "at"), "cross-line");
 	cr_expect_str_eq(string_of(c, "model"), "stale");
 	cr_expect_str_eq(string_of(c, "chunk"), "byte");
 	cr_expect_str_eq(string_of(c, "nmis"), "none");

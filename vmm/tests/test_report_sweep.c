@@ -23,7 +23,7 @@ static char texts[2][16] = { "{\"a\": 1}", "{\"b\": 2}" };
 static struct scenario scenarios[2];
 static struct sweep sweep;
 static struct host host;
-static struct sweep_report report = { &sweep, &sample_image, &host };
+static struct sweep_report report = { .sweep = &sweep, .image = &sample_image, .host = &host };
 
 static void fill(uint32_t curve, uint32_t rate, uint32_t repeat)
 {

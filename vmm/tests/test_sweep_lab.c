@@ -42,7 +42,7 @@ static void set_up(struct bench *b, const char *suffix, const char *protocol)
 		fprintf(stderr, "SKIPPED: a free run needs two processors\n");
 		cr_skip_test("a free run needs two processors");
 	}
-	kvmtest_guest(suffix);
+	kvmtest_guest(arch_name(), suffix);
 	kvmtest_take_turns(true);
 	guard_install();
 	kvmtest_scenario(&b->scenario,
@@ -61,7 +61,9 @@ static void set_up(struct bench *b, const char *suffix, const char *protocol)
 		.image = kvmtest_image(),
 		.host = &b->host,
 	};
-	b->report = (struct sweep_report){ &b->sweep, kvmtest_image(), &b->host };
+	b->report = (struct sweep_report){ .sweep = &b->sweep,
+					   .image = kvmtest_image(),
+					   .host = &b->host };
 	if (!sweep_lab_probe(&b->lab, &e))
 		kvmtest_skip_or_fail(&e);
 }

@@ -31,7 +31,7 @@ static struct image_symbol symbols[] = {
 	{ .name = "int3_fixup.slot", .address = CODE + 0x20 },
 	{ .name = "int3_fixup.tail", .address = CODE + 0x30 },
 };
-static const struct image_protocol protocol = { protocol_name, "one sync (Anvin)", CODE, false };
+static const struct image_protocol protocol = { protocol_name, "one sync (Anvin)", CODE, false, 0 };
 static const struct image image = {
 	.path = image_path,
 	.segments = segments,

@@ -159,7 +159,8 @@ Test(vm, the_second_vm_of_a_process_has_the_quirks_of_the_first)
 	for (const struct quirk_info *i = arch_quirks(); i->name; i++)
 		cr_expect_eq(quirk_in_force(i, &a), quirk_in_force(i, &b), "%s", i->name);
 	cr_expect_float_eq(a.cpl0_ns, b.cpl0_ns, 0);
-	cr_expect_gt(a.cpl0_ns, 0);
+	/* A few hundred instructions of a processor, rather than an emulator, are too fast to see. */
+	cr_expect(a.cpl0_emulated ? a.cpl0_ns > 0 : a.cpl0_ns >= 0, "%f ns", a.cpl0_ns);
 	vm_free(second);
 	cr_expect(x86_confirm(first, &e), "%s", e.text);
 	vm_free(first);

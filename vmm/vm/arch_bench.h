@@ -32,12 +32,15 @@ uint64_t bare_cycles(void);
  */
 bool bare_steps(struct vcpu *v, uint32_t count, struct err *e);
 
-/* Wait, burning the processor, until (*counter) is not (seen); false after 2 s. */
+/* bare.c: wait, burning the processor, until (*counter) is not (seen); false after 2 s. */
 bool bare_wait(const uint64_t *counter, uint64_t seen);
 
+/* The one ioctl that sends an NMI to a running vCPU of a VM_FREE. 0 or errno. */
+int bare_nmi(struct vm *vm, uint32_t vcpu);
+
 /*
- * Send (count) NMIs to a running vCPU of a VM_FREE, each after the one before
- * has advanced (*counter). ERR_HOST when one does not within 2 s.
+ * bare.c: send (count) of them, each after the one before has advanced
+ * (*counter). ERR_HOST when one does not within 2 s.
  */
 bool bare_nmis(struct vm *vm, uint32_t vcpu, const uint64_t *counter, uint32_t count,
 	       struct err *e);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/*
- * bench.c - the bare KVM operations, as straight as KVM's interface allows.
- * What free runs are measured by is not there, as they are not (vm.c).
- */
+/* bench.c - the bare KVM operations, as straight as KVM's interface allows. */
 #include "vm/arch_bench.h"
 #include "arm.h"
 
@@ -51,16 +48,11 @@ bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
 	return true;
 }
 
-bool bare_wait(const uint64_t *counter, uint64_t seen)
+int bare_nmi(struct vm *vm, uint32_t vcpu)
 {
-	return __atomic_load_n(counter, __ATOMIC_RELAXED) != seen;
-}
+	struct kvm_irq_level line = arm_gic_line(vcpu, EVENT_NMI);
 
-bool bare_nmis(struct vm *vm, uint32_t vcpu, const uint64_t *counter, uint32_t count, struct err *e)
-{
-	(void)counter;
-	(void)count;
-	return vm_raise(vm, vcpu, EVENT_NMI, e);
+	return kvm_try(vm->fd, KVM_IRQ_LINE, &line);
 }
 
 /* A VM_STEPPED's creation has nothing to spare that a bare one could leave out. */

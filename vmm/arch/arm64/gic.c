@@ -14,6 +14,7 @@
 
 #define REDIST_ADDRESS 0x080a0000ull /* of GICv3, 128 KiB a vCPU */
 #define INTERRUPTS     64u
+#define GICV2_VCPUS    8u
 
 /* The smaller the more urgent; distinct in the bits that every implementation has. */
 #define PRIORITY_NMI 0x20u
@@ -105,6 +106,10 @@ bool arm_gic_create(struct vm *vm, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED,
 			       "this KVM has neither a GICv3 nor a GICv2 for its guests: method "
 			       "'free' cannot interrupt");
+	if (!v3 && vm->vcpus > GICV2_VCPUS)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "this KVM has a GICv2 for its guests, which serves %u vCPUs at most",
+			       GICV2_VCPUS);
 	if (!kvm_call(vm->fd, KVM_CREATE_DEVICE, &device, e))
 		return false;
 	vm->arch.gic = (int)device.fd;

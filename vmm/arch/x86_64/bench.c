@@ -12,11 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <x86intrin.h>
-
-#define PATIENCE_SECONDS 2
-#define SPINS_PER_LOOK	 4096u
 
 bool bare_native(uint32_t isa)
 {
@@ -65,44 +61,11 @@ bool bare_steps(struct vcpu *v, uint32_t count, struct err *e)
 	return true;
 }
 
-static time_t seconds_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
-}
-
-bool bare_wait(const uint64_t *counter, uint64_t seen)
-{
-	time_t start = 0;
-
-	for (uint32_t spins = 1; __atomic_load_n(counter, __ATOMIC_RELAXED) == seen; spins++) {
-		if (spins % SPINS_PER_LOOK)
-			continue;
-		if (!start)
-			start = seconds_now();
-		else if (seconds_now() - start > PATIENCE_SECONDS)
-			return false;
-	}
-	return true;
-}
-
-bool bare_nmis(struct vm *vm, uint32_t vcpu, const uint64_t *counter, uint32_t count, struct err *e)
+int bare_nmi(struct vm *vm, uint32_t vcpu)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000u | vcpu << 12, .data = 0x400 };
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t seen = __atomic_load_n(counter, __ATOMIC_RELAXED);
-		int errnum = kvm_try(vm->fd, KVM_SIGNAL_MSI, &msi);
-
-		if (errnum)
-			return err_sys(e, errnum, "KVM_SIGNAL_MSI");
-		if (!bare_wait(counter, seen))
-			return err_set(e, ERR_HOST, "an NMI was not delivered within %d s",
-				       PATIENCE_SECONDS);
-	}
-	return true;
+	return kvm_try(vm->fd, KVM_SIGNAL_MSI, &msi);
 }
 
 /* The four pieces of boot.c's address map, in one mapping. */

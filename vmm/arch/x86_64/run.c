@@ -17,6 +17,8 @@
  */
 #define X86_STEP_FLAGS (X86_TF | X86_RF)
 #define STEPPING       (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)
+#define JMP_REL8       0xebu
+#define JMP_REL32      0xe9u
 
 /* What a vector stub and the processor leave on the stack, from the stack pointer up. */
 struct pushed {
@@ -95,6 +97,17 @@ static int stub_of(const struct vcpu *v)
 
 	return v->vm->kind == VM_STEPPED && offset < STUBS_SIZE ? (int)(offset / CM_VECTOR_STRIDE) :
 								  -1;
+}
+
+/*
+ * The jump behind a stub's doorbell: there a delivery is over, a vCPU may have stood there
+ * when an NMI came, and the step over that one's IRET ends there again.
+ */
+static bool stub_is_over(const struct vcpu *v)
+{
+	const uint8_t *code = vm_host(v->vm, v->arch.regs->rip, 1);
+
+	return code && (*code == JMP_REL8 || *code == JMP_REL32);
 }
 
 static bool rang(const struct kvm_run *run, uint16_t port)
@@ -190,7 +203,7 @@ bool x86_classify(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 
 	switch (v->run->exit_reason) {
 	case KVM_EXIT_DEBUG:
-		if (stub_of(v) >= 0)
+		if (stub_of(v) >= 0 && !stub_is_over(v))
 			return finish_delivery(v, x, e);
 		x->kind = EXIT_STEPPED;
 		return true;

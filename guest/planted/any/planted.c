@@ -2,7 +2,8 @@
 /*
  * planted.c - routines with one fault each, for the tests of what must find it.
  * Built into an image of its own, as a user's routines are; none of them patches
- * anything, so none but its own fault can be seen.
+ * anything, so none but its own fault can be seen. What takes an instruction of
+ * one architecture is in x86_64/ and arm/.
  */
 #include "guest/protocol.h"
 
@@ -11,6 +12,7 @@ enum { IDLE, ASKED, AGREED, REFUSED };
 static uint32_t planted_state;
 static uint32_t planted_seen;
 uint64_t planted_nowhere = 0x8000c0debad00000;
+uint64_t planted_nothing = 8;
 
 static void nothing(const struct cm_poke *poke, uint32_t count)
 {
@@ -65,21 +67,12 @@ static void planted_note(struct cm_frame *frame)
 	cm_fetch_or32(&planted_seen, 1u << cm_cpu_id());
 }
 
-static CM_ROUTINE void planted_undefined(const struct cm_poke *poke, uint32_t count)
-{
-	nothing(poke, count);
-	CM_STEP("planted.ud2");
-	__asm__ volatile("ud2");
-}
-
-/* A page fault where no site is. */
+/* A fault where no site is. */
 static CM_ROUTINE void planted_read_null(const struct cm_poke *poke, uint32_t count)
 {
-	uint64_t address = 8;
-
 	nothing(poke, count);
 	CM_STEP("planted.null");
-	__asm__ volatile("movl (%0), %k0" : "+r"(address));
+	(void)CM_READ(*(uint32_t *)(uintptr_t)planted_nothing);
 }
 
 /* A pointer to nowhere. */
@@ -88,17 +81,6 @@ static CM_ROUTINE void planted_wild_store(const struct cm_poke *poke, uint32_t c
 	nothing(poke, count);
 	CM_STEP("planted.wild");
 	CM_WRITE(*(uint32_t *)(uintptr_t)planted_nowhere, 1);
-}
-
-/* No stack to push the exception on, and none for the one after it. */
-static CM_ROUTINE void planted_no_stack(const struct cm_poke *poke, uint32_t count)
-{
-	nothing(poke, count);
-	CM_STEP("planted.no_stack");
-	__asm__ volatile("lidt %0; ud2" ::"m"((const struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed))){ 0, 0 }));
 }
 
 /* Borrows from a stack that the reduction takes for another's own. */
@@ -143,9 +125,7 @@ CM_PROTOCOL(planted_sent, "sends NMIs and waits for them", .patch = planted_send
 CM_PROTOCOL(planted_sent_self, "sends itself an NMI and waits for it", .patch = planted_send,
 	    .nmi = planted_note, .variant = 1);
 CM_PROTOCOL(planted_unseen, "sends NMIs that nobody answers", .patch = planted_send, .variant = 3);
-CM_PROTOCOL(planted_crash, "executes UD2 where no site is", .patch = planted_undefined);
 CM_PROTOCOL(planted_null, "reads where nothing is", .patch = planted_read_null);
 CM_PROTOCOL(planted_wild, "stores through a wild pointer", .patch = planted_wild_store);
-CM_PROTOCOL(planted_triple_fault, "loses its IDT", .patch = planted_no_stack);
 CM_PROTOCOL(planted_borrow, "writes another vCPU's stack", .patch = planted_borrow);
 CM_PROTOCOL(planted_branch, "has an instruction that is never executed", .patch = planted_branch);
