@@ -185,7 +185,7 @@ static int enter(struct vcpu *v, uint32_t vector, uint64_t ip, uint64_t spsr)
 	if (stack) /* else the push behind this faults, as SRS would */
 		memcpy(stack, pushed, sizeof(pushed));
 	arm_set(v, ARM_SP_SVC, sp);
-	/* PSTATE.A: by aborts and interrupts; and it stays so, as none is ever unmasked. */
+	/* PSTATE.A, by aborts and interrupts only: nothing here raises an SError. */
 	arm_set(v, ARM_PSTATE, (spsr & PSTATE_FLAGS) | PSTATE_A | masked | MODE_SVC);
 	arm_set(v, ARM_PC, v->vm->arch.places32.entered[vector]);
 	return class;
