@@ -22,7 +22,8 @@
 /*
  * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
  * executes something outside any NMI's handler, and takes the IPI that it could
- * take. Else no protocol that waits for anybody could ever end. NMIs inside NMIs
+ * take. Else no protocol that waits for anybody could ever end. A chunk that it
+ * latches is nothing executed yet: the next event discards it. NMIs inside NMIs
  * take a budget of two.
  */
 static bool in_nmi(const struct explorer *x, uint32_t vcpu)
@@ -45,7 +46,8 @@ static void spend(struct explorer *x, const struct action *a)
 			x->budget.spent[a->vcpu] = 1;
 		else
 			x->budget.nmis[a->vcpu]--;
-	} else if (!in_nmi(x, a->vcpu) && (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
+	} else if (a->kind != ACTION_LATCH && !in_nmi(x, a->vcpu) &&
+		   (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
 		x->budget.spent[a->vcpu] = 0;
 	}
 }
@@ -70,17 +72,21 @@ bool explorer_decide(struct explorer *x, const struct action *a, struct step_rep
 	return true;
 }
 
-/* A whole stretch in one go; not while the decisions are written down, one by one. */
-static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, bool *ran, struct err *e)
+/*
+ * A whole stretch in one go, of at most (limit) instructions; (*ran) says how many, 0: none.
+ * Not while the decisions are written down, one by one.
+ */
+static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, uint32_t limit, uint32_t *ran,
+			struct err *e)
 {
 	const struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 	struct stretch *s = &x->stretch;
 	uint64_t stop[VCPU_STOPS_MAX], end;
 	struct step_report r;
 
-	*ran = !x->record && !x->options->no_reduction && !machine_at_site(x->m, vcpu) &&
-	       local_stretch(x->local, vcpu, any, s);
-	if (!*ran)
+	*ran = 0;
+	if (x->record || x->options->no_reduction || machine_at_site(x->m, vcpu) ||
+	    !local_stretch(x->local, vcpu, any, limit, s))
 		return true;
 	for (uint32_t i = 0; i < s->paths; i++)
 		stop[i] = s->path[i].end;
@@ -94,31 +100,39 @@ static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, bool *ran, 
 			continue;
 		for (uint32_t k = 0; k < s->path[i].count; k++)
 			mark_executed(x, s->path[i].pc[k]);
-		machine_ran(x->m, s->path[i].count);
+		*ran = s->path[i].count;
+		machine_ran(x->m, *ran);
+	}
+	/* At no end: its first instruction has faulted. */
+	if (!*ran) {
+		mark_executed(x, s->path[0].pc[0]);
+		machine_ran(x->m, *ran = 1);
 	}
 	return true;
 }
 
-/* On through what is local. */
-static bool run_on(struct explorer *x, uint32_t vcpu, struct err *e)
+/*
+ * On through what is local, (done) instructions of which have been executed: step
+ * by step or by stretches, it stops at the same one.
+ */
+static bool run_on(struct explorer *x, uint32_t vcpu, uint32_t done, struct err *e)
 {
 	struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 	struct step_report r;
-	bool ran;
+	uint32_t ran;
 
 	if (x->options->no_reduction)
 		return true;
-	for (uint32_t i = 0; i < LOCAL_MAX && !x->o.nviolations; i++) {
-		if (!machine_enabled(x->m, &step))
+	for (; done < LOCAL_MAX && !x->o.nviolations; done += ran) {
+		if (!machine_enabled(x->m, &step) || !local_is(x->local, vcpu))
 			return true;
-		if (!run_stretch(x, vcpu, false, &ran, e))
+		if (!run_stretch(x, vcpu, false, LOCAL_MAX - done, &ran, e))
 			return false;
 		if (ran)
 			continue;
-		if (!local_is(x->local, vcpu))
-			return true;
 		if (!explorer_decide(x, &step, &r, e))
 			return false;
+		ran = 1;
 	}
 	return true;
 }
@@ -154,7 +168,7 @@ static bool start(void *self, struct search_mark *mark, struct err *e)
 	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
 		return false;
 	for (uint32_t i = 0; i < x->m->scenario->vcpus; i++)
-		if (!run_on(x, i, e))
+		if (!run_on(x, i, 0, e))
 			return false;
 	mark_state(x, NULL, mark);
 	return true;
@@ -274,11 +288,15 @@ static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action 
 	return count;
 }
 
-/* All but steps. That an NMI comes that nobody sent, or a vCPU, is nobody's due. */
+/*
+ * All but steps. That an NMI comes that nobody sent, or a vCPU, is nobody's due;
+ * nor is a part of a fetch, as the step makes all of it.
+ */
 static struct search_action event(uint32_t kind, uint32_t v, uint32_t process)
 {
 	return (struct search_action){ code_of(kind, v, 0), (uint8_t)(process + v),
-				       process != PROCESS_INJECTED, (uint8_t)v, false };
+				       process == PROCESS_IPI || process == PROCESS_NMI, (uint8_t)v,
+				       false };
 }
 
 /* Two NMIs at once look the same: the one that was sent comes first. */
@@ -307,7 +325,7 @@ static uint32_t enabled(void *self, struct search_action *list)
 
 		n += count;
 		if (count && may_latch(x, v))
-			list[n++] = event(ACTION_LATCH, v, 0);
+			list[n++] = event(ACTION_LATCH, v, PROCESS_INJECTED);
 		a.kind = ACTION_IPI;
 		if (machine_enabled(x->m, &a))
 			list[n++] = event(ACTION_IPI, v, PROCESS_IPI);
@@ -328,11 +346,11 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	struct action a = { .kind = (uint8_t)kind, .vcpu = (uint8_t)v };
 	struct action fetches[FETCHES_MAX];
 	struct step_report r = { 0 };
-	bool ran = false;
+	uint32_t ran = 0;
 
 	unpack(x);
 	machine_forget(x->m);
-	if (kind == ACTION_STEP && !run_stretch(x, v, true, &ran, e))
+	if (kind == ACTION_STEP && !run_stretch(x, v, true, LOCAL_MAX + 1, &ran, e))
 		return false;
 	if (kind == ACTION_STEP && !ran) {
 		uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
@@ -345,7 +363,8 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	mark_state(x, &r, mark);
 	if (mark->violation)
 		return true;
-	if (!run_on(x, v, e))
+	/* Of a stretch the first instruction is the move. */
+	if (!run_on(x, v, ran ? ran - 1 : 0, e))
 		return false;
 	mark_state(x, NULL, mark);
 	return true;
