@@ -72,6 +72,32 @@ static CM_ROUTINE void reduction_dropped(const struct cm_poke *poke, uint32_t co
 	CM_WRITE(reduction_word, 2);
 }
 
+static void reduction_answer(struct cm_frame *frame)
+{
+	(void)frame;
+	CM_WRITE(reduction_word, 1);
+}
+
+/* Waits for its own IPI with interrupts off, but for a moment in each turn if (variant). */
+static CM_ROUTINE void reduction_wait(const struct cm_poke *poke, uint32_t count)
+{
+	(void)poke;
+	(void)count;
+	cm_irq_off();
+	cm_ipi(1u << cm_cpu_id());
+	while (!CM_READ(reduction_word)) {
+		if (cm_protocol()->variant)
+			cm_irq_on();
+		cm_relax();
+		cm_irq_off();
+	}
+	cm_irq_on();
+}
+
+CM_PROTOCOL(reduction_toggle, "lets interrupts in for a moment", .patch = reduction_wait,
+	    .notified = reduction_answer, .variant = 1);
+CM_PROTOCOL(reduction_masked, "never lets them in", .patch = reduction_wait,
+	    .notified = reduction_answer);
 CM_PROTOCOL(reduction_delay, "a long delay, then UD2", .patch = reduction_delay);
 CM_PROTOCOL(reduction_retpoline, "replaces a return address", .patch = reduction_retpoline);
 CM_PROTOCOL(reduction_replaced, "replaces a pushed address", .patch = reduction_replaced);

@@ -283,20 +283,26 @@ static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action 
 	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
 
 	for (uint32_t i = 0; i < count; i++)
-		list[i] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v, true,
-						  (uint8_t)v, is_stale(x, &fetches[i]) };
+		list[i] = (struct search_action){
+			code_of(ACTION_STEP, v, i), (uint8_t)v, true, (uint8_t)v,
+			is_stale(x, &fetches[i]),   false
+		};
 	return count;
 }
 
 /*
  * All but steps. That an NMI comes that nobody sent, or a vCPU, is nobody's due;
- * nor is a part of a fetch, as the step makes all of it.
+ * nor is a part of a fetch, as the step makes all of it. What was sent comes as soon
+ * as it can (SDM vol 3, 6.9): interrupts that are on for a moment in every turn of a
+ * loop let it in, though it cannot come all the time. Hence strong fairness.
  */
 static struct search_action event(uint32_t kind, uint32_t v, uint32_t process)
 {
-	return (struct search_action){ code_of(kind, v, 0), (uint8_t)(process + v),
-				       process == PROCESS_IPI || process == PROCESS_NMI, (uint8_t)v,
-				       false };
+	bool sent = process == PROCESS_IPI || process == PROCESS_NMI;
+
+	return (struct search_action){
+		code_of(kind, v, 0), (uint8_t)(process + v), sent, (uint8_t)v, false, sent
+	};
 }
 
 /* Two NMIs at once look the same: the one that was sent comes first. */

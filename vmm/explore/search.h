@@ -26,6 +26,7 @@ struct search_action {
 	bool owed;	 /* weak fairness holds for it; else an injection: an NMI */
 	uint8_t lane;	 /* whose turn, 0..63: two moves of different lanes are a context switch */
 	bool costly;	 /* a choice a witness should have few of: a stale fetch */
+	bool strong;	 /* (owed): and strong fairness: an interrupt that waits for its chance */
 };
 
 /* What a state is, beyond its hash. */
@@ -137,7 +138,8 @@ struct search_result {
  * Judged when exhausted and without violation (design, "Three ways to execute"):
  *   deadlock: a reachable state from which no path of owed moves leads to a goal
  *   livelock: a reachable cycle of states that are not goals but can reach one,
- *	on which every owed process is, somewhere, either moving or unable to
+ *	on which every owed process is, somewhere, either moving or unable to, and
+ *	one that is owed strong fairness moves if it is able to anywhere
  */
 bool search_run(struct search_system *const *systems, uint32_t jobs,
 		const struct search_options *options, struct search_result *result, struct err *e);

@@ -104,7 +104,11 @@ static bool move(struct search_worker *w, uint32_t from, uint32_t n, const struc
 	state.flags = (uint8_t)((mark.goal ? SEARCH_GOAL : 0) | (mark.over ? SEARCH_OVER : 0));
 	edge += w->edges++;
 	*edge = (struct search_edge){
-		.process = a->process, .lane = a->lane, .owed = a->owed, .costly = a->costly
+		.process = a->process,
+		.lane = a->lane,
+		.owed = a->owed,
+		.costly = a->costly,
+		.strong = a->strong,
 	};
 	return arrive(w, edge, &state, e);
 }

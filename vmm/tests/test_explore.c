@@ -360,6 +360,14 @@ Test(explore, a_latched_chunk_is_no_progress)
 	      "'explore': {'nmi': {'1': 'unlimited'}}");
 }
 
+/* Interrupts are on for one instruction in every turn of the loop: that is enough. */
+Test(explore, an_ipi_comes_when_it_can)
+{
+	kvmtest_guest("planted");
+	finds(VERDICT_SAFE, REDUCTION("toggle", ""));
+	finds(VERDICT_DEADLOCK, REDUCTION("masked", ""));
+}
+
 /* What the reduction relies on is watched; without it nothing is relied on. */
 Test(explore, a_vcpu_on_anothers_stack_is_suspect)
 {
