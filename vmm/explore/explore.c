@@ -17,7 +17,11 @@
 #define PROCESS_INJECTED 32u
 #define PROCESS_NMI	 48u   /* sent by a vCPU */
 #define LOCAL_MAX	 4096u /* a vCPU that runs on for longer gets a choice point */
-#define FETCHES_MAX	 64u
+#define FETCHES_MAX	 256u
+#define EVENTS_MAX	 4u /* a latch, an IPI, an NMI, coming online */
+
+_Static_assert(CM_MAX_VCPUS *(FETCHES_MAX + EVENTS_MAX) <= SEARCH_ACTIONS_MAX,
+	       "every vCPU's moves have room");
 
 /*
  * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
@@ -137,8 +141,7 @@ static bool run_on(struct explorer *x, uint32_t vcpu, uint32_t done, struct err 
 	return true;
 }
 
-static void mark_state(const struct explorer *x, const struct step_report *r,
-		       struct search_mark *mark)
+static void mark_state(struct explorer *x, const struct step_report *r, struct search_mark *mark)
 {
 	mark->goal = machine_finished(x->m);
 	mark->over = machine_history_too_long(x->m);
@@ -147,6 +150,7 @@ static void mark_state(const struct explorer *x, const struct step_report *r,
 		mark->violation = (uint8_t)(VIOLATION_MARK + x->o.violation[0].kind);
 	else if (r && r->executed && r->form == FORM_TORN)
 		mark->violation = VIOLATION_MARK + VIOLATION_TORN;
+	x->budget.violation = mark->violation;
 }
 
 /* The machine is about to move. */
@@ -279,9 +283,13 @@ static bool is_stale(const struct explorer *x, const struct action *a)
 
 static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action *list)
 {
-	struct action fetches[FETCHES_MAX];
-	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
+	struct action fetches[FETCHES_MAX + 1];
+	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX + 1);
 
+	if (count > FETCHES_MAX) {
+		x->cut = true;
+		count = FETCHES_MAX;
+	}
 	for (uint32_t i = 0; i < count; i++)
 		list[i] = (struct search_action){
 			code_of(ACTION_STEP, v, i), (uint8_t)v, true, (uint8_t)v,
@@ -339,7 +347,6 @@ static uint32_t enabled(void *self, struct search_action *list)
 		a.kind = ACTION_ONLINE;
 		if (machine_enabled(x->m, &a))
 			list[n++] = event(ACTION_ONLINE, v, PROCESS_INJECTED);
-		assert(n + FETCHES_MAX + 4 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
 	}
 	return n;
 }

@@ -29,7 +29,7 @@ struct search_action {
 	bool strong;	 /* (owed): and strong fairness: an interrupt that waits for its chance */
 };
 
-/* What a state is, beyond its hash. */
+/* What a state is: a matter of the state, so that equal hashes have equal marks. */
 struct search_mark {
 	bool goal;	   /* the work is done here */
 	uint8_t violation; /* 0 none; else the system's own kind */
@@ -42,7 +42,7 @@ struct search_blob {
 	size_t size;
 };
 
-#define SEARCH_ACTIONS_MAX 256u
+#define SEARCH_ACTIONS_MAX 4160u
 
 struct search_system {
 	void *self;
@@ -131,7 +131,8 @@ struct search_result {
 /*
  * Search with (jobs) systems, each used by one thread only, systems[0] by the
  * caller's; (systems) has that many, all of the same initial state. The result's
- * paths are freed by search_fini(). False on failure of a system (its error), a
+ * paths are freed by search_fini(). False on failure of a system (its error, or
+ * ERR_HOST when it marks a state now so, now otherwise), a
  * file that is no checkpoint of this search (ERR_INPUT), or when the checkpoint
  * cannot be written (ERR_HOST); the result is then empty.
  *
