@@ -17,12 +17,17 @@
 #define PROCESS_INJECTED 32u
 #define PROCESS_NMI	 48u   /* sent by a vCPU */
 #define LOCAL_MAX	 4096u /* a vCPU that runs on for longer gets a choice point */
-#define FETCHES_MAX	 64u
+#define FETCHES_MAX	 256u
+#define EVENTS_MAX	 4u /* a latch, an IPI, an NMI, coming online */
+
+_Static_assert(CM_MAX_VCPUS *(FETCHES_MAX + EVENTS_MAX) <= SEARCH_ACTIONS_MAX,
+	       "every vCPU's moves have room");
 
 /*
  * An unlimited number of NMIs is no NMI storm: between two of them the vCPU
  * executes something outside any NMI's handler, and takes the IPI that it could
- * take. Else no protocol that waits for anybody could ever end. NMIs inside NMIs
+ * take. Else no protocol that waits for anybody could ever end. A chunk that it
+ * latches is nothing executed yet: the next event discards it. NMIs inside NMIs
  * take a budget of two.
  */
 static bool in_nmi(const struct explorer *x, uint32_t vcpu)
@@ -45,7 +50,8 @@ static void spend(struct explorer *x, const struct action *a)
 			x->budget.spent[a->vcpu] = 1;
 		else
 			x->budget.nmis[a->vcpu]--;
-	} else if (!in_nmi(x, a->vcpu) && (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
+	} else if (a->kind != ACTION_LATCH && !in_nmi(x, a->vcpu) &&
+		   (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
 		x->budget.spent[a->vcpu] = 0;
 	}
 }
@@ -70,17 +76,21 @@ bool explorer_decide(struct explorer *x, const struct action *a, struct step_rep
 	return true;
 }
 
-/* A whole stretch in one go; not while the decisions are written down, one by one. */
-static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, bool *ran, struct err *e)
+/*
+ * A whole stretch in one go, of at most (limit) instructions; (*ran) says how many, 0: none.
+ * Not while the decisions are written down, one by one.
+ */
+static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, uint32_t limit, uint32_t *ran,
+			struct err *e)
 {
 	const struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 	struct stretch *s = &x->stretch;
 	uint64_t stop[VCPU_STOPS_MAX], end;
 	struct step_report r;
 
-	*ran = !x->record && !x->options->no_reduction && !machine_at_site(x->m, vcpu) &&
-	       local_stretch(x->local, vcpu, any, s);
-	if (!*ran)
+	*ran = 0;
+	if (x->record || x->options->no_reduction || machine_at_site(x->m, vcpu) ||
+	    !local_stretch(x->local, vcpu, any, limit, s))
 		return true;
 	for (uint32_t i = 0; i < s->paths; i++)
 		stop[i] = s->path[i].end;
@@ -94,37 +104,44 @@ static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, bool *ran, 
 			continue;
 		for (uint32_t k = 0; k < s->path[i].count; k++)
 			mark_executed(x, s->path[i].pc[k]);
-		machine_ran(x->m, s->path[i].count);
+		*ran = s->path[i].count;
+		machine_ran(x->m, *ran);
+	}
+	/* At no end: its first instruction has faulted. */
+	if (!*ran) {
+		mark_executed(x, s->path[0].pc[0]);
+		machine_ran(x->m, *ran = 1);
 	}
 	return true;
 }
 
-/* On through what is local. */
-static bool run_on(struct explorer *x, uint32_t vcpu, struct err *e)
+/*
+ * On through what is local, (done) instructions of which have been executed: step
+ * by step or by stretches, it stops at the same one.
+ */
+static bool run_on(struct explorer *x, uint32_t vcpu, uint32_t done, struct err *e)
 {
 	struct action step = { .kind = ACTION_STEP, .vcpu = (uint8_t)vcpu };
 	struct step_report r;
-	bool ran;
+	uint32_t ran;
 
 	if (x->options->no_reduction)
 		return true;
-	for (uint32_t i = 0; i < LOCAL_MAX && !x->o.nviolations; i++) {
-		if (!machine_enabled(x->m, &step))
+	for (; done < LOCAL_MAX && !x->o.nviolations; done += ran) {
+		if (!machine_enabled(x->m, &step) || !local_is(x->local, vcpu))
 			return true;
-		if (!run_stretch(x, vcpu, false, &ran, e))
+		if (!run_stretch(x, vcpu, false, LOCAL_MAX - done, &ran, e))
 			return false;
 		if (ran)
 			continue;
-		if (!local_is(x->local, vcpu))
-			return true;
 		if (!explorer_decide(x, &step, &r, e))
 			return false;
+		ran = 1;
 	}
 	return true;
 }
 
-static void mark_state(const struct explorer *x, const struct step_report *r,
-		       struct search_mark *mark)
+static void mark_state(struct explorer *x, const struct step_report *r, struct search_mark *mark)
 {
 	mark->goal = machine_finished(x->m);
 	mark->over = machine_history_too_long(x->m);
@@ -133,6 +150,7 @@ static void mark_state(const struct explorer *x, const struct step_report *r,
 		mark->violation = (uint8_t)(VIOLATION_MARK + x->o.violation[0].kind);
 	else if (r && r->executed && r->form == FORM_TORN)
 		mark->violation = VIOLATION_MARK + VIOLATION_TORN;
+	x->budget.violation = mark->violation;
 }
 
 /* The machine is about to move. */
@@ -154,7 +172,7 @@ static bool start(void *self, struct search_mark *mark, struct err *e)
 	if (!machine_reset(x->m, &x->o, e) || !machine_state_begin(x->m, e))
 		return false;
 	for (uint32_t i = 0; i < x->m->scenario->vcpus; i++)
-		if (!run_on(x, i, e))
+		if (!run_on(x, i, 0, e))
 			return false;
 	mark_state(x, NULL, mark);
 	return true;
@@ -265,20 +283,34 @@ static bool is_stale(const struct explorer *x, const struct action *a)
 
 static uint32_t list_steps(struct explorer *x, uint32_t v, struct search_action *list)
 {
-	struct action fetches[FETCHES_MAX];
-	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
+	struct action fetches[FETCHES_MAX + 1];
+	uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX + 1);
 
+	if (count > FETCHES_MAX) {
+		x->cut = true;
+		count = FETCHES_MAX;
+	}
 	for (uint32_t i = 0; i < count; i++)
-		list[i] = (struct search_action){ code_of(ACTION_STEP, v, i), (uint8_t)v, true,
-						  (uint8_t)v, is_stale(x, &fetches[i]) };
+		list[i] = (struct search_action){
+			code_of(ACTION_STEP, v, i), (uint8_t)v, true, (uint8_t)v,
+			is_stale(x, &fetches[i]),   false
+		};
 	return count;
 }
 
-/* All but steps. That an NMI comes that nobody sent, or a vCPU, is nobody's due. */
+/*
+ * All but steps. That an NMI comes that nobody sent, or a vCPU, is nobody's due;
+ * nor is a part of a fetch, as the step makes all of it. What was sent comes as soon
+ * as it can (SDM vol 3, 6.9): interrupts that are on for a moment in every turn of a
+ * loop let it in, though it cannot come all the time. Hence strong fairness.
+ */
 static struct search_action event(uint32_t kind, uint32_t v, uint32_t process)
 {
-	return (struct search_action){ code_of(kind, v, 0), (uint8_t)(process + v),
-				       process != PROCESS_INJECTED, (uint8_t)v, false };
+	bool sent = process == PROCESS_IPI || process == PROCESS_NMI;
+
+	return (struct search_action){
+		code_of(kind, v, 0), (uint8_t)(process + v), sent, (uint8_t)v, false, sent
+	};
 }
 
 /* Two NMIs at once look the same: the one that was sent comes first. */
@@ -307,7 +339,7 @@ static uint32_t enabled(void *self, struct search_action *list)
 
 		n += count;
 		if (count && may_latch(x, v))
-			list[n++] = event(ACTION_LATCH, v, 0);
+			list[n++] = event(ACTION_LATCH, v, PROCESS_INJECTED);
 		a.kind = ACTION_IPI;
 		if (machine_enabled(x->m, &a))
 			list[n++] = event(ACTION_IPI, v, PROCESS_IPI);
@@ -315,7 +347,6 @@ static uint32_t enabled(void *self, struct search_action *list)
 		a.kind = ACTION_ONLINE;
 		if (machine_enabled(x->m, &a))
 			list[n++] = event(ACTION_ONLINE, v, PROCESS_INJECTED);
-		assert(n + FETCHES_MAX + 4 < SEARCH_ACTIONS_MAX || v + 1 == x->m->scenario->vcpus);
 	}
 	return n;
 }
@@ -328,11 +359,11 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	struct action a = { .kind = (uint8_t)kind, .vcpu = (uint8_t)v };
 	struct action fetches[FETCHES_MAX];
 	struct step_report r = { 0 };
-	bool ran = false;
+	uint32_t ran = 0;
 
 	unpack(x);
 	machine_forget(x->m);
-	if (kind == ACTION_STEP && !run_stretch(x, v, true, &ran, e))
+	if (kind == ACTION_STEP && !run_stretch(x, v, true, LOCAL_MAX + 1, &ran, e))
 		return false;
 	if (kind == ACTION_STEP && !ran) {
 		uint32_t count = machine_fetches(x->m, v, fetches, FETCHES_MAX);
@@ -345,7 +376,8 @@ static bool apply(void *self, const struct search_action *sa, struct search_mark
 	mark_state(x, &r, mark);
 	if (mark->violation)
 		return true;
-	if (!run_on(x, v, e))
+	/* Of a stretch the first instruction is the move. */
+	if (!run_on(x, v, ran ? ran - 1 : 0, e))
 		return false;
 	mark_state(x, NULL, mark);
 	return true;

@@ -12,10 +12,12 @@
 /* A state's violation is this more than its enum violation_kind: 0 is none. */
 #define VIOLATION_MARK 1u
 
-/* What may still be injected: part of the state. */
+/* What is part of the state beside the machine: what may still be injected, and what was seen. */
 struct budget {
 	uint8_t nmis[CM_MAX_VCPUS];  /* left */
 	uint8_t spent[CM_MAX_VCPUS]; /* unlimited: hit, and nothing of its own done since */
+	/* The last move's. Of an illegal change neither vCPUs nor memory keep a trace. */
+	uint8_t violation;
 };
 
 /* A machine that is searched, by one worker. */
@@ -29,6 +31,7 @@ struct explorer {
 	struct stretch stretch;	   /* scratch */
 	struct search_blob packed; /* the state it is in, once it was asked for */
 	struct schedule *record;   /* following a path: every decision, run-on ones too */
+	bool cut;		   /* an instruction had more fetches than are listed */
 };
 
 /* NULL on failure, as machine_new(). (image) and (s) must outlive it. */

@@ -10,6 +10,7 @@
 
 #define STACKS	     ((uint64_t)CM_STACKS * CM_STACK_SIZE) /* of one vCPU */
 #define CALLS_MAX    16u
+#define RETURN_SIZE  8u	  /* of an address on the stack */
 #define STACK_MARGIN 1024 /* a stretch that may leave its stack is none */
 
 struct local {
@@ -165,11 +166,17 @@ struct walk {
 	uint64_t pc;
 	uint64_t path[STRETCH_MAX]; /* come along so far */
 	uint32_t count;
-	int64_t stack;		  /* the stack pointer, relative to now */
-	uint32_t written;	  /* registers whose value is not that of now any more */
-	uint64_t back[CALLS_MAX]; /* return addresses of the calls in the stretch */
+	int64_t stack;	  /* the stack pointer, relative to now */
+	uint32_t written; /* registers whose value is not that of now any more */
+	uint32_t limit;	  /* no path is longer */
+	struct {
+		uint64_t to;
+		/* The stack pointer before the call and behind it, relative to now. */
+		int64_t before, at;
+	} back[CALLS_MAX]; /* return addresses of the calls in the stretch */
 	uint32_t calls;
 	bool wrote_above; /* on the stack, where return addresses of before may lie */
+	bool link_lost;	  /* the link register is neither a call's nor taken off the stack */
 };
 
 static bool stays_on_stack(const struct walk *w, int64_t offset)
@@ -204,20 +211,48 @@ static bool is_memory(const struct walk *w, const struct insn_access *a)
 	       in_range(address, CM_ALIAS_BASE, CM_TEXT_SIZE);
 }
 
-/* Local, whatever was computed since the start of the walk. */
+/*
+ * May (size) bytes be written at (address)? Not over the return address of a
+ * call in the stretch: where that return leads is then no longer known.
+ */
+static bool note_write(struct walk *w, uint64_t address, uint64_t size)
+{
+	uint64_t now = vcpu_sp(w->v);
+
+	for (uint32_t i = 0; i < w->calls; i++) {
+		uint64_t at = now + (uint64_t)w->back[i].at;
+
+		if (w->back[i].at != w->back[i].before &&
+		    (in_range(at, address, size) || in_range(address, at, RETURN_SIZE)))
+			return false;
+	}
+	w->wrote_above |= in_range(address, now, STACKS) || in_range(now, address, size);
+	return true;
+}
+
+/* Local, whatever was computed since the start of the walk. The first need not be, if (any). */
 static bool is_local_here(struct walk *w, const struct insn_access *a)
 {
 	uint8_t sp = insn_stack_pointer(machine_decoder(w->l->m, w->isa));
 	bool ignored = false;
 	uint64_t address;
 
+	/* PUSH and CALL, above where the stack pointer was. */
+	w->wrote_above |= a->stack < 0 && w->stack > 0;
 	if (a->reach == REACH_OWN)
 		return true;
 	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == sp)
 		return false;
 	address = effective(w->v, a) + (a->base == sp ? (uint64_t)w->stack : 0);
-	w->wrote_above |= a->write && in_range(address, vcpu_sp(w->v), STACKS);
-	return is_private(w->l, w->vcpu, address, a->write, &ignored);
+	if (a->write && !note_write(w, address, a->size))
+		return false;
+	return (w->any && !w->count) || is_private(w->l, w->vcpu, address, a->write, &ignored);
+}
+
+/* A return that leaves the stack pointer where it was before the last call of the stretch. */
+static bool belongs_to_call(const struct walk *w, const struct insn_access *a)
+{
+	return w->calls && !w->link_lost && w->back[w->calls - 1].before == w->stack + a->stack;
 }
 
 /* What a return that belongs to no call of the stretch will find: not written since. */
@@ -243,6 +278,20 @@ static bool return_address(const struct walk *w, const struct insn_access *a, ui
 	return access_of(w->l, *address, w->isa)->reach != REACH_OTHER;
 }
 
+/*
+ * A function that calls others saves its link register in its frame and takes
+ * it from there again; whatever else writes it leads we cannot tell where.
+ */
+static void note_link(struct walk *w, const struct insn_access *a)
+{
+	struct insn_decoder *d = machine_decoder(w->l->m, w->isa);
+	uint8_t link = insn_link_register(d);
+	bool restored = a->reach == REACH_MEMORY && !a->write && a->base == insn_stack_pointer(d);
+
+	if (link != INSN_NO_REGISTER && a->writes & 1u << link)
+		w->link_lost = a->flow != FLOW_CALL && !restored;
+}
+
 /* Where (a) leads, when it is one place. */
 static bool follow(struct walk *w, const struct insn_access *a)
 {
@@ -257,12 +306,14 @@ static bool follow(struct walk *w, const struct insn_access *a)
 	case FLOW_CALL:
 		if (w->calls == CALLS_MAX)
 			return false;
-		w->back[w->calls++] = next;
+		w->back[w->calls].to = next;
+		w->back[w->calls].before = w->stack;
+		w->back[w->calls++].at = w->stack + a->stack;
 		next = a->target;
 		break;
 	case FLOW_RETURN:
-		if (w->calls)
-			next = w->back[--w->calls];
+		if (belongs_to_call(w, a))
+			next = w->back[--w->calls].to;
 		else if (!return_address(w, a, &next))
 			return false;
 		break;
@@ -273,6 +324,10 @@ static bool follow(struct walk *w, const struct insn_access *a)
 	w->pc = next;
 	w->stack += a->stack;
 	w->written |= a->writes;
+	note_link(w, a);
+	/* What lies below the stack pointer has been dropped. */
+	while (w->calls && w->back[w->calls - 1].at < w->stack)
+		w->calls--;
 	return true;
 }
 
@@ -300,13 +355,12 @@ static bool add_path(struct walk *w, struct stretch *s)
 /* On from where the walk is, into at most (leaves) paths. False: it leads somewhere unknown. */
 static bool grow(struct walk *w, struct stretch *s, uint32_t leaves)
 {
-	while (w->count < STRETCH_MAX) {
+	while (w->count < w->limit) {
 		const struct insn_access *a = access_of(w->l, w->pc, w->isa);
 		struct walk taken;
 
 		if (!is_simple(w, a) || (w->any && !w->count && !is_memory(w, a)) ||
-		    (!(w->any && !w->count) && !is_local_here(w, a)) ||
-		    (a->flow == FLOW_BRANCH && leaves < 2))
+		    !is_local_here(w, a) || (a->flow == FLOW_BRANCH && leaves < 2))
 			break;
 		w->path[w->count] = w->pc;
 		if (a->flow == FLOW_BRANCH) {
@@ -345,7 +399,7 @@ static bool is_unambiguous(const struct stretch *s, uint64_t start)
 	return true;
 }
 
-bool local_stretch(struct local *l, uint32_t vcpu, bool any, struct stretch *s)
+bool local_stretch(struct local *l, uint32_t vcpu, bool any, uint32_t limit, struct stretch *s)
 {
 	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
 
@@ -357,6 +411,7 @@ bool local_stretch(struct local *l, uint32_t vcpu, bool any, struct stretch *s)
 				  .isa = vcpu_isa(v),
 				  .vcpu = vcpu,
 				  .any = any,
+				  .limit = limit < STRETCH_MAX ? limit : STRETCH_MAX,
 				  .pc = vcpu_pc(v) };
 
 		s->paths = 0;

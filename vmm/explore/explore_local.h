@@ -37,10 +37,12 @@ struct stretch {
 };
 
 /*
- * The stretch from here on, its first instruction (any) or local as the others.
- * False: there is none, or this host cannot run to a stop.
+ * The stretch from here on, its first instruction (any) or local as the others,
+ * of at most (limit) instructions. False: there is none, or this host cannot run
+ * to a stop.
  */
-bool local_stretch(struct local *l, uint32_t vcpu, bool any, struct stretch *stretch);
+bool local_stretch(struct local *l, uint32_t vcpu, bool any, uint32_t limit,
+		   struct stretch *stretch);
 
 /*
  * Did a vCPU touch what the reduction takes for another's own, or write what it

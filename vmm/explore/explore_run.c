@@ -103,6 +103,7 @@ static void report(const struct search_result *found, const struct explorer *x, 
 struct team {
 	uint32_t count;
 	bool unsound; /* see local_unsound() */
+	bool cut;     /* not every fetch was tried */
 	struct explorer *explorer[EXPLORE_JOBS_MAX];
 	struct search_system system[EXPLORE_JOBS_MAX];
 	struct search_system *systems[EXPLORE_JOBS_MAX];
@@ -131,6 +132,7 @@ static void gather(struct team *t, struct observation *o)
 	for (uint32_t i = 0; i < t->count; i++) {
 		o->executed += t->explorer[i]->m->steps;
 		t->unsound |= local_unsound(t->explorer[i]->local);
+		t->cut |= t->explorer[i]->cut;
 		for (size_t k = 0; k < img->memory_size; k++)
 			first->executed[k] |= t->explorer[i]->executed[k];
 	}
@@ -142,8 +144,11 @@ static void gather(struct team *t, struct observation *o)
 
 /*
  * A checkpoint file: the search's own part, then whether the reduction was
- * unsound, then a byte for each of the image's that was executed.
+ * unsound and whether fetches were left out, then a byte for each of the image's
+ * that was executed.
  */
+enum { TRAILER_UNSOUND = 1, TRAILER_CUT = 2 };
+
 struct checkpoint {
 	const char *path;
 	char temporary[600];
@@ -207,16 +212,18 @@ static bool read_trailer(struct checkpoint *c, struct team *t, struct err *e)
 
 	if (unsound == EOF || fread(t->explorer[0]->executed, 1, size, c->from) != size)
 		return err_set(e, ERR_INPUT, "the checkpoint ends early");
-	t->unsound = unsound;
+	t->unsound = unsound & TRAILER_UNSOUND;
+	t->cut = unsound & TRAILER_CUT;
 	return true;
 }
 
 static bool write_trailer(struct checkpoint *c, struct team *t, struct err *e)
 {
 	size_t size = t->explorer[0]->m->image->memory_size;
+	int flags = (t->unsound ? TRAILER_UNSOUND : 0) | (t->cut ? TRAILER_CUT : 0);
 
 	errno = 0;
-	if (fputc(t->unsound ? 1 : 0, c->to) == EOF ||
+	if (fputc(flags, c->to) == EOF ||
 	    fwrite(t->explorer[0]->executed, 1, size, c->to) != size || fflush(c->to) ||
 	    rename(c->temporary, c->path))
 		return err_sys(e, errno, "%s", c->path);
@@ -264,6 +271,18 @@ static bool search_team(struct team *t, const struct explore_request *q, struct 
 	return ok || (e && e->code == ERR_INPUT && c->from && err_prefix(e, "%s: ", c->path));
 }
 
+/* Who has not tried every fetch can only have found something, not that there is nothing. */
+static void judge_cut(const struct team *t, struct search_result *found)
+{
+	if (!t->cut)
+		return;
+	found->every = found->deadlock = found->livelock = false;
+	if (found->end != SEARCH_EXHAUSTED)
+		return;
+	found->end = SEARCH_BOUND;
+	found->bound = "fetches";
+}
+
 static bool explore(struct team *t, const struct explore_request *q, struct observation *o,
 		    struct schedule *witness, struct err *e)
 {
@@ -273,6 +292,7 @@ static bool explore(struct team *t, const struct explore_request *q, struct obse
 	bool ok = checkpoint_open(&c, q, e) && search_team(t, q, &c, &found, o, e);
 
 	checkpoint_close(&c, ok && found.saved, ok && !found.saved);
+	judge_cut(t, &found);
 	counted = *o;
 	/* No error, but the guest's doing: a vCPU never came back, and so nothing that was found counts. */
 	if (!ok && guard_fired()) {

@@ -26,9 +26,10 @@ struct search_action {
 	bool owed;	 /* weak fairness holds for it; else an injection: an NMI */
 	uint8_t lane;	 /* whose turn, 0..63: two moves of different lanes are a context switch */
 	bool costly;	 /* a choice a witness should have few of: a stale fetch */
+	bool strong;	 /* (owed): and strong fairness: an interrupt that waits for its chance */
 };
 
-/* What a state is, beyond its hash. */
+/* What a state is: a matter of the state, so that equal hashes have equal marks. */
 struct search_mark {
 	bool goal;	   /* the work is done here */
 	uint8_t violation; /* 0 none; else the system's own kind */
@@ -41,7 +42,7 @@ struct search_blob {
 	size_t size;
 };
 
-#define SEARCH_ACTIONS_MAX 256u
+#define SEARCH_ACTIONS_MAX 4160u
 
 struct search_system {
 	void *self;
@@ -130,14 +131,16 @@ struct search_result {
 /*
  * Search with (jobs) systems, each used by one thread only, systems[0] by the
  * caller's; (systems) has that many, all of the same initial state. The result's
- * paths are freed by search_fini(). False on failure of a system (its error), a
+ * paths are freed by search_fini(). False on failure of a system (its error, or
+ * ERR_HOST when it marks a state now so, now otherwise), a
  * file that is no checkpoint of this search (ERR_INPUT), or when the checkpoint
  * cannot be written (ERR_HOST); the result is then empty.
  *
  * Judged when exhausted and without violation (design, "Three ways to execute"):
  *   deadlock: a reachable state from which no path of owed moves leads to a goal
  *   livelock: a reachable cycle of states that are not goals but can reach one,
- *	on which every owed process is, somewhere, either moving or unable to
+ *	on which every owed process is, somewhere, either moving or unable to, and
+ *	one that is owed strong fairness moves if it is able to anywhere
  */
 bool search_run(struct search_system *const *systems, uint32_t jobs,
 		const struct search_options *options, struct search_result *result, struct err *e);

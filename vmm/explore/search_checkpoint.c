@@ -26,7 +26,7 @@
 #endif
 
 #define MAGIC	"CMSEARCH"
-#define VERSION 1u
+#define VERSION 2u
 
 struct header {
 	char magic[8];
@@ -37,7 +37,7 @@ struct header {
 	double seconds;
 };
 
-enum { DISK_OWED = 1, DISK_COSTLY = 2 };
+enum { DISK_OWED = 1, DISK_COSTLY = 2, DISK_STRONG = 4 };
 
 struct disk_edge {
 	uint32_t to;
@@ -108,7 +108,8 @@ static bool put_edges(struct stream *out, const struct search_graph *g)
 			.process = edge->process,
 			.lane = edge->lane,
 			.flags = (uint8_t)((edge->owed ? DISK_OWED : 0) |
-					   (edge->costly ? DISK_COSTLY : 0)),
+					   (edge->costly ? DISK_COSTLY : 0) |
+					   (edge->strong ? DISK_STRONG : 0)),
 		};
 
 		if (!put(out, &disk, sizeof(disk)))
@@ -307,13 +308,14 @@ static bool get_edges(struct stream *in, struct search_graph *g, const struct he
 		if (!get(in, &disk, sizeof(disk), e))
 			return false;
 		if (disk.to >= g->states.count || disk.process >= 64 || disk.lane >= SEARCH_LANES ||
-		    disk.flags & ~(DISK_OWED | DISK_COSTLY) || disk.zero)
+		    disk.flags & ~(DISK_OWED | DISK_COSTLY | DISK_STRONG) || disk.zero)
 			return damaged(e, "a move");
 		grown[g->edges] = (struct search_edge){ .to = disk.to,
 							.process = disk.process,
 							.lane = disk.lane,
 							.owed = disk.flags & DISK_OWED,
-							.costly = disk.flags & DISK_COSTLY };
+							.costly = disk.flags & DISK_COSTLY,
+							.strong = disk.flags & DISK_STRONG };
 	}
 	return true;
 }

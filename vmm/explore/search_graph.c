@@ -6,8 +6,11 @@
  * how the graph came to be.
  *
  * Strongly connected components by Tarjan's algorithm (SIAM J. Comput. 1, 1972),
- * with a stack of its own. A component holds a fair cycle if the walk through
- * all of it is fair: a smaller cycle takes fewer processes and disables fewer.
+ * with a stack of its own. A component holds a cycle that is weakly fair if the
+ * walk through all of it is: a smaller cycle takes fewer processes and disables
+ * fewer. Where a process to which strong fairness is owed has a move, but takes
+ * none within, no fair cycle comes by: those states are left out, and what
+ * remains is taken apart again (Emerson and Lei, Sci. Comput. Program. 8, 1987).
  */
 #include "explore/search_internal.h"
 
@@ -32,7 +35,9 @@ struct judge {
 	uint32_t numbers, stacked, frames;
 	bool owed_only;	      /* which edges count */
 	bool unfinished_only; /* which states count: no goal, but alive */
+	bool reached_only;    /* which states count: SEARCH_REACHED */
 	bool mark;	      /* set SEARCH_FAIR in fair components */
+	bool again;	      /* states were left out: components have changed */
 	uint64_t held, limit; /* bytes, for the stem */
 	uint32_t best;	      /* the smallest state of a fair component, or SEARCH_NONE */
 };
@@ -44,8 +49,10 @@ static uint32_t edges_of(const struct search_graph *g, uint32_t id)
 
 static bool counts(const struct judge *j, uint32_t id)
 {
-	return !j->unfinished_only ||
-	       (j->g->states.state[id].flags & (SEARCH_GOAL | SEARCH_ALIVE)) == SEARCH_ALIVE;
+	uint8_t flags = j->g->states.state[id].flags;
+
+	return !(flags & SEARCH_UNFAIR) && (!j->reached_only || flags & SEARCH_REACHED) &&
+	       (!j->unfinished_only || (flags & (SEARCH_GOAL | SEARCH_ALIVE)) == SEARCH_ALIVE);
 }
 
 static bool follows(const struct judge *j, const struct search_edge *edge)
@@ -60,6 +67,17 @@ static uint64_t waiting(const struct search_graph *g, uint32_t id)
 
 	for (uint64_t i = g->first[id]; i < g->first[id + 1]; i++)
 		if (g->edge[i].owed)
+			mask |= UINT64_C(1) << g->edge[i].process;
+	return mask;
+}
+
+/* Of these, the ones to which strong fairness is owed. */
+static uint64_t insisting(const struct search_graph *g, uint32_t id)
+{
+	uint64_t mask = 0;
+
+	for (uint64_t i = g->first[id]; i < g->first[id + 1]; i++)
+		if (g->edge[i].owed && g->edge[i].strong)
 			mask |= UINT64_C(1) << g->edge[i].process;
 	return mask;
 }
@@ -85,18 +103,34 @@ static void mark_alive(struct judge *j, const uint32_t *member, uint32_t count)
 		g->states.state[member[m]].flags |= SEARCH_ALIVE;
 }
 
+/* The states of a component where one of (processes) has a move. */
+static void leave_out(struct judge *j, const uint32_t *member, uint32_t count, uint64_t processes)
+{
+	for (uint32_t m = 0; m < count; m++)
+		if (insisting(j->g, member[m]) & processes)
+			j->g->states.state[member[m]].flags |= SEARCH_UNFAIR;
+	j->again = true;
+}
+
+static void mark_reached(struct judge *j, const uint32_t *member, uint32_t count)
+{
+	for (uint32_t m = 0; m < count; m++)
+		j->g->states.state[member[m]].flags |= SEARCH_REACHED;
+}
+
 /*
  * Fair: there is a cycle, and every process that is owed a move throughout takes
- * one. An NMI on a process is no move of its own.
+ * one, or, if strong fairness is, anywhere. An NMI on a process is no move of its own.
  */
 static void find_fair(struct judge *j, const uint32_t *member, uint32_t count)
 {
 	const struct search_graph *g = j->g;
-	uint64_t wronged = UINT64_MAX, taken = 0;
+	uint64_t wronged = UINT64_MAX, taken = 0, insisted = 0;
 	bool cycle = false;
 
 	for (uint32_t m = 0; m < count; m++) {
 		wronged &= waiting(g, member[m]);
+		insisted |= insisting(g, member[m]);
 		for (uint64_t i = g->first[member[m]]; i < g->first[member[m] + 1]; i++) {
 			const struct search_edge *edge = &g->edge[i];
 
@@ -109,6 +143,10 @@ static void find_fair(struct judge *j, const uint32_t *member, uint32_t count)
 	}
 	if (!cycle || (wronged & ~taken))
 		return;
+	if (insisted & ~taken) {
+		leave_out(j, member, count, insisted & ~taken);
+		return;
+	}
 	for (uint32_t m = 0; m < count; m++) {
 		if (member[m] < j->best)
 			j->best = member[m];
@@ -182,6 +220,17 @@ static void components(struct judge *j, component_fn *component)
 			components_from(j, id, component);
 }
 
+/* The fair components, (best) and, if asked for, marks: of those states that count. */
+static void fair_components(struct judge *j)
+{
+	do {
+		j->again = false;
+		components(j, find_fair);
+	} while (j->again);
+	for (uint32_t id = 0; id < j->g->states.count; id++)
+		j->g->states.state[id].flags &= (uint8_t)~SEARCH_UNFAIR;
+}
+
 /* ---- walks ---------------------------------------------------------------- */
 
 /* Part of a walk: where it starts, and the first edge it may end with. */
@@ -191,6 +240,8 @@ struct leg {
 	bool into_fair;	  /* leads to a state marked SEARCH_FAIR */
 	uint32_t to;	  /* leads to this state; or SEARCH_NONE */
 	uint64_t wronged; /* moves one of these, or leads to where one has no move */
+	/* Of all legs so far: who insisted on a move anywhere, and who moved. */
+	uint64_t insisted, moved;
 };
 
 static bool ends(const struct judge *j, const struct leg *leg, const struct search_edge *edge)
@@ -201,15 +252,16 @@ static bool ends(const struct judge *j, const struct leg *leg, const struct sear
 		return j->g->states.state[edge->to].flags & SEARCH_FAIR;
 	if (leg->to != SEARCH_NONE)
 		return edge->to == leg->to;
-	return leg->wronged & (moved | ~waiting(j->g, edge->to));
+	return (leg->wronged & (moved | ~waiting(j->g, edge->to))) ||
+	       (leg->insisted & ~leg->moved & moved);
 }
 
-/* The walk the frames tell, from (from) to the edge (last). */
-static bool append_walk(const struct judge *j, uint32_t from, struct frame last,
+/* The walk the frames tell, from where (leg) is to the edge (last); who insisted, and who moved. */
+static bool append_walk(const struct judge *j, struct leg *leg, struct frame last,
 			struct search_path *path)
 {
+	uint32_t *index, from = leg->at;
 	size_t length = 1;
-	uint32_t *index;
 
 	for (uint32_t at = last.state; at != from; at = j->frame[at].state)
 		length++;
@@ -217,6 +269,10 @@ static bool append_walk(const struct judge *j, uint32_t from, struct frame last,
 	if (!index)
 		return false;
 	while (length--) {
+		const struct search_edge *edge = &j->g->edge[j->g->first[last.state] + last.edge];
+
+		leg->insisted |= insisting(j->g, last.state);
+		leg->moved |= edge->owed ? UINT64_C(1) << edge->process : 0;
 		index[length] = last.edge;
 		last = j->frame[last.state];
 	}
@@ -266,7 +322,7 @@ static bool walk(struct judge *j, struct leg *leg, struct search_path *path)
 		assert(head < tail);
 		here.state = j->stack[head++];
 	} while (!look_on(j, leg, &here, &tail));
-	ok = append_walk(j, leg->at, here, path);
+	ok = append_walk(j, leg, here, path);
 	while (tail)
 		j->frame[j->stack[--tail]].state = SEARCH_NONE;
 	arrive(j, leg, &j->g->edge[j->g->first[here.state] + here.edge]);
@@ -283,11 +339,18 @@ static bool go_round(struct judge *j, uint32_t entry, struct search_path *cycle)
 		.wronged = waiting(j->g, entry),
 	};
 
-	while (leg.wronged)
+	for (;;) {
+		while (leg.wronged || (leg.insisted & ~leg.moved))
+			if (!walk(j, &leg, cycle))
+				return false;
+		if (cycle->count && leg.at == entry)
+			return true;
+		/* The way home may come by somebody who insists on a move, too. */
+		leg.to = entry;
 		if (!walk(j, &leg, cycle))
 			return false;
-	leg.to = entry;
-	return (cycle->count && leg.at == entry) || walk(j, &leg, cycle);
+		leg.to = SEARCH_NONE;
+	}
 }
 
 /* ---- judgements ----------------------------------------------------------- */
@@ -312,7 +375,9 @@ static bool witness_deadlock(struct judge *j, uint32_t dead, struct search_resul
 	forget(j);
 	j->owed_only = j->mark = true;
 	j->unfinished_only = false;
-	components_from(j, dead, find_fair);
+	components_from(j, dead, mark_reached);
+	j->reached_only = true;
+	fair_components(j);
 	if (j->best == SEARCH_NONE)
 		return true;
 	clear_frames(j);
@@ -347,10 +412,10 @@ static bool judge(struct judge *j, struct search_result *r)
 	dead = first_dead(j->g);
 	r->deadlock = dead != SEARCH_NONE;
 	j->unfinished_only = true;
-	components(j, find_fair);
+	fair_components(j);
 	if (j->best == SEARCH_NONE) {
 		j->owed_only = false;
-		components(j, find_fair);
+		fair_components(j);
 	}
 	r->livelock = j->best != SEARCH_NONE;
 	if (r->deadlock)

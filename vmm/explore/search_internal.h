@@ -19,6 +19,7 @@ struct search_edge {
 	uint8_t process, lane;
 	bool owed : 1;
 	bool costly : 1;
+	bool strong : 1;
 	bool fresh : 1; /* (to) counts in what a worker found, until merged */
 };
 

@@ -19,10 +19,12 @@
 #define SEARCH_STATES_MAX (3u << 30)
 
 enum {
-	SEARCH_OVER = 8,  /* beyond what the system can follow */
-	SEARCH_GOAL = 1,  /* the work is done here */
-	SEARCH_ALIVE = 2, /* owed moves lead from here to a goal */
-	SEARCH_FAIR = 4,  /* on a fair cycle, while a deadlock's witness is built */
+	SEARCH_OVER = 8,     /* beyond what the system can follow */
+	SEARCH_GOAL = 1,     /* the work is done here */
+	SEARCH_ALIVE = 2,    /* owed moves lead from here to a goal */
+	SEARCH_FAIR = 4,     /* on a fair cycle, while a deadlock's witness is built */
+	SEARCH_UNFAIR = 16,  /* on no fair cycle, while those are looked for */
+	SEARCH_REACHED = 32, /* in reach of a dead state, while its witness is built */
 };
 
 struct search_state {

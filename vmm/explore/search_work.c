@@ -69,6 +69,17 @@ static bool keep(struct search_worker *w, const struct search_state *state, uint
 	return true;
 }
 
+/* Equal states are one: what is not a matter of the state alone would get lost. */
+static bool check_mark(const struct search_state *known, const struct search_state *state,
+		       struct err *e)
+{
+	if (known->violation == state->violation && known->flags == state->flags)
+		return true;
+	return err_set(e, ERR_HOST,
+		       "search: equal states, of which one is marked %u, %u, the other %u, %u",
+		       known->violation, known->flags, state->violation, state->flags);
+}
+
 /* Where the system is now: a known state, one this worker found, or a new one. */
 static bool arrive(struct search_worker *w, struct search_edge *edge, struct search_state *state,
 		   struct err *e)
@@ -76,9 +87,11 @@ static bool arrive(struct search_worker *w, struct search_edge *edge, struct sea
 	w->system->hash(w->system->self, state->hash);
 	w->at = edge->to = search_visited_find(&w->search->graph.states, state->hash);
 	if (edge->to != SEARCH_NONE)
-		return true;
+		return check_mark(&w->search->graph.states.state[edge->to], state, e);
 	edge->fresh = true;
 	edge->to = search_visited_find(&w->found, state->hash);
+	if (edge->to != SEARCH_NONE && !check_mark(&w->found.state[edge->to], state, e))
+		return false;
 	if (edge->to == SEARCH_NONE && !keep(w, state, &edge->to, e))
 		return false;
 	w->at_found = edge->to;
@@ -104,7 +117,11 @@ static bool move(struct search_worker *w, uint32_t from, uint32_t n, const struc
 	state.flags = (uint8_t)((mark.goal ? SEARCH_GOAL : 0) | (mark.over ? SEARCH_OVER : 0));
 	edge += w->edges++;
 	*edge = (struct search_edge){
-		.process = a->process, .lane = a->lane, .owed = a->owed, .costly = a->costly
+		.process = a->process,
+		.lane = a->lane,
+		.owed = a->owed,
+		.costly = a->costly,
+		.strong = a->strong,
 	};
 	return arrive(w, edge, &state, e);
 }

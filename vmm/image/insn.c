@@ -78,6 +78,11 @@ uint8_t insn_stack_pointer(const struct insn_decoder *d)
 	return d->isa->stack_pointer;
 }
 
+uint8_t insn_link_register(const struct insn_decoder *d)
+{
+	return d->isa->link_register;
+}
+
 struct insn insn_decode(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64_t address)
 {
 	return d->isa->decode(d, bytes, size, address);

@@ -86,6 +86,8 @@ void insn_fini(struct insn_decoder *d);
 
 /* The number of the stack pointer: 4, 31 or 13. */
 uint8_t insn_stack_pointer(const struct insn_decoder *d);
+/* The number of the register that a call leaves its return address in: 30, 14 or INSN_NO_REGISTER. */
+uint8_t insn_link_register(const struct insn_decoder *d);
 
 /*
  * The instruction at the start of the (size) bytes, which lie at (address). In

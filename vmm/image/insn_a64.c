@@ -467,6 +467,7 @@ const struct insn_isa insn_isa_a64 = {
 	.arch = CS_ARCH_ARM64,
 	.mode = CS_MODE_ARM,
 	.stack_pointer = SP,
+	.link_register = LINK,
 	.decode = a64_decode,
 	.access = a64_access,
 	.direct_target = a64_direct_target,

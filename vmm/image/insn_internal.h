@@ -16,6 +16,7 @@ struct insn_isa {
 	cs_mode mode;
 	bool detail; /* wants the handle with operands */
 	uint8_t stack_pointer;
+	uint8_t link_register; /* INSN_NO_REGISTER: a call pushes its return address */
 	struct insn (*decode)(struct insn_decoder *d, const uint8_t *bytes, size_t size,
 			      uint64_t address);
 	struct insn_access (*access)(struct insn_decoder *d, const uint8_t *bytes, size_t size,

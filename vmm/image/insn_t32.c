@@ -530,6 +530,7 @@ const struct insn_isa insn_isa_t32 = {
 	.mode = CS_MODE_THUMB | CS_MODE_V8,
 	.detail = true,
 	.stack_pointer = SP,
+	.link_register = LINK,
 	.decode = t32_decode,
 	.access = t32_access,
 	.direct_target = t32_direct_target,

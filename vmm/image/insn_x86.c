@@ -419,6 +419,7 @@ const struct insn_isa insn_isa_x86 = {
 	.mode = CS_MODE_64,
 	.detail = true,
 	.stack_pointer = STACK_POINTER,
+	.link_register = INSN_NO_REGISTER,
 	.decode = x86_decode,
 	.access = x86_access,
 	.direct_target = x86_direct_target,

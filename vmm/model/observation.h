@@ -97,7 +97,7 @@ struct observation {
 	uint64_t depth;
 	uint64_t memory; /* explore: bytes the search held at most */
 	const char *
-		bound; /* explore: which one ended it, "states", "seconds", "memory", "history" or NULL */
+		bound; /* explore: which one ended it, "states", "seconds", "memory", "history", "fetches" or NULL */
 	struct coverage coverage;
 	double seconds;
 	char digest[33];   /* of the final state; stepped only, else "" */

@@ -200,6 +200,10 @@ Test(explore, planted_faults_are_found_without_being_told_where)
 	"'protocol': 'planted_" protocol "', 'method': 'explore', 'vcpus': 2," \
 	"'executors': {'vcpus': []}, 'sites': [{'site': 'nop5_jmp5'}]" more
 
+#define REDUCTION(protocol, more)                                                \
+	"'protocol': 'reduction_" protocol "', 'method': 'explore', 'vcpus': 1," \
+	"'executors': {'vcpus': []}, 'sites': [{'site': 'nop5_jmp5'}]" more
+
 /* Whatever is small enough for the plain search to end: the same verdict, and the same violations. */
 static void reduces(const char *json)
 {
@@ -301,6 +305,34 @@ Test(explore, instructions_that_no_schedule_came_by_are_named)
 		cr_expect_gt(c->instructions, 4);
 		cr_expect_eq(c->never_at[0], kvmtest_address("planted.never"));
 	}
+}
+
+/* Behind a stretch or a step, the search stops at the same instructions. */
+Test(explore, a_long_delay_ends_where_its_steps_end)
+{
+	kvmtest_guest("planted");
+	finds(VERDICT_CRASH, REDUCTION("delay", ""));
+}
+
+/*
+ * A fetch chunk by chunk that an NMI discards is nothing the vCPU has executed:
+ * between two NMIs it executes something, and so gets on.
+ */
+Test(explore, a_latched_chunk_is_no_progress)
+{
+	finds(VERDICT_SAFE,
+	      "'protocol': 'stop_machine', 'method': 'explore', 'vcpus': 2, 'executors': {'calls': 1},"
+	      "'sites': [{'site': 'nop5_jmp5', 'at': 'in-line'}],"
+	      "'fetch': {'model': 'desc', 'chunk': 'halfword'},"
+	      "'explore': {'nmi': {'1': 'unlimited'}}");
+}
+
+/* Interrupts are on for one instruction in every turn of the loop: that is enough. */
+Test(explore, an_ipi_comes_when_it_can)
+{
+	kvmtest_guest("planted");
+	finds(VERDICT_SAFE, REDUCTION("toggle", ""));
+	finds(VERDICT_DEADLOCK, REDUCTION("masked", ""));
 }
 
 /* What the reduction relies on is watched; without it nothing is relied on. */

@@ -330,7 +330,7 @@ Test(search_checkpoint, damage_under_a_right_checksum)
 	size_t edge = FIRST + 8 * (expanded + 1), blob = edge + 8 * edges;
 
 	refuses(&t, &b, 0, 'X', 1, "no checkpoint of a search");
-	refuses(&t, &b, VERSION, 2, 8, "format 2, not 1");
+	refuses(&t, &b, VERSION, 3, 8, "format 3, not 2");
 	refuses(&t, &b, BYTES, b.size + 1, 8, "cut off");
 	refuses(&t, &b, BYTES, 79, 8, "its size");
 	refuses(&t, &b, BYTES, b.size - 8, 8, "the size of a snapshot");

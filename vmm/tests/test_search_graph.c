@@ -28,6 +28,17 @@ static uint32_t waiting(const struct toy_graph *g, uint32_t s)
 	return mask;
 }
 
+/* Of these, who is owed strong fairness. */
+static uint32_t insisting(const struct toy_graph *g, uint32_t s)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < g->state[s].moves; i++)
+		if (g->state[s].owed[i] && g->state[s].strong[i])
+			mask |= 1u << g->state[s].process[i];
+	return mask;
+}
+
 /* Which states (from) can come to, itself among them. */
 static void reach(const struct toy_graph *g, uint32_t from, bool owed_only, bool *seen)
 {
@@ -48,12 +59,33 @@ static bool is_dead(const struct toy_graph *g, uint32_t s)
 	return true;
 }
 
-/* What is left of (wronged) after a move of (process), or 0xff, into (to). */
-static uint32_t after(const struct toy_graph *g, uint32_t wronged, uint32_t from, uint32_t move)
+/*
+ * What a walk has come by, three masks of processes: who is wronged by weak
+ * fairness; who is owed the strong one and could move; who has moved.
+ */
+#define ALL	       ((1u << PROCESSES) - 1)
+#define WALKS	       (1u << 3 * PROCESSES)
+#define INSISTED(walk) ((walk) >> PROCESSES & ALL)
+#define MOVED(walk)    ((walk) >> 2 * PROCESSES)
+
+/* After move number (move) of (from). */
+static uint32_t after(const struct toy_graph *g, uint32_t walk, uint32_t from, uint32_t move)
 {
-	if (g->state[from].owed[move])
+	uint32_t wronged = walk & ALL, insisted = INSISTED(walk), moved = MOVED(walk);
+
+	if (g->state[from].owed[move]) {
 		wronged &= ~(1u << g->state[from].process[move]);
-	return wronged & waiting(g, g->state[from].to[move]);
+		moved |= 1u << g->state[from].process[move];
+	}
+	wronged &= waiting(g, g->state[from].to[move]);
+	insisted |= insisting(g, from);
+	return wronged | insisted << PROCESSES | moved << 2 * PROCESSES;
+}
+
+/* When it is back where it began. */
+static bool is_fair(uint32_t walk)
+{
+	return !(walk & ALL) && !(INSISTED(walk) & ~MOVED(walk));
 }
 
 struct closed_walk {
@@ -61,18 +93,18 @@ struct closed_walk {
 	const bool *in;
 	bool owed_only;
 	uint32_t home;
-	bool seen[STATES][1u << PROCESSES];
+	bool seen[STATES][WALKS];
 };
 
-/* Whether there is a walk on to (home) that leaves nobody wronged, through states (in). */
-static bool comes_home(struct closed_walk *c, uint32_t at, uint32_t wronged)
+/* Whether there is a walk on to (home) that is fair, through states (in). */
+static bool comes_home(struct closed_walk *c, uint32_t at, uint32_t walk)
 {
 	for (uint32_t i = 0; i < c->g->state[at].moves; i++) {
-		uint32_t to = c->g->state[at].to[i], left = after(c->g, wronged, at, i);
+		uint32_t to = c->g->state[at].to[i], left = after(c->g, walk, at, i);
 
 		if (!c->in[to] || (c->owed_only && !c->g->state[at].owed[i]) || c->seen[to][left])
 			continue;
-		if (to == c->home && !left)
+		if (to == c->home && is_fair(left))
 			return true;
 		c->seen[to][left] = true;
 		if (comes_home(c, to, left))
@@ -246,18 +278,18 @@ static uint32_t play(const struct toy_graph *g, uint32_t at, const struct search
 static void assert_cycle(const struct toy_graph *g, uint32_t home, const struct search_path *cycle,
 			 const bool *in, bool owed_only)
 {
-	uint32_t at = home, wronged = waiting(g, home);
+	uint32_t at = home, walk = waiting(g, home);
 
 	for (size_t i = 0; i < cycle->count; i++) {
 		uint32_t move = cycle->index[i];
 
 		cr_assert_lt(move, g->state[at].moves);
 		cr_assert(!owed_only || g->state[at].owed[move]);
-		wronged = after(g, wronged, at, move);
+		walk = after(g, walk, at, move);
 		at = g->state[at].to[move];
 		cr_assert(in[at], "the cycle stays among its states");
 	}
-	cr_assert(cycle->count && at == home && !wronged, "closed and fair");
+	cr_assert(cycle->count && at == home && is_fair(walk), "closed and fair");
 }
 
 /* By the stem to the first dead state; a cycle is there when there can be one. */
@@ -393,6 +425,51 @@ static const struct planted {
 	  true,
 	  0,
 	  2 },
+	{ "the same, but an interrupt: it comes when it can",
+	  { 3,
+	    { { .moves = 2,
+		.to = { 1, 2 },
+		.process = { 0, 1 },
+		.owed = { true, true },
+		.strong = { false, true } },
+	      { .moves = 1, .to = { 0 }, .process = { 0 }, .owed = { true } },
+	      { .goal = true } } },
+	  false,
+	  false,
+	  0,
+	  0 },
+	{ "beside the cycle an interrupt would end, one where it cannot come",
+	  { 4,
+	    { { .moves = 2,
+		.to = { 1, 3 },
+		.process = { 0, 1 },
+		.owed = { true, true },
+		.strong = { false, true } },
+	      { .moves = 2, .to = { 0, 2 }, .process = { 0, 0 }, .owed = { true, true } },
+	      { .moves = 1, .to = { 1 }, .process = { 0 }, .owed = { true } },
+	      { .goal = true } } },
+	  false,
+	  true,
+	  1,
+	  2 },
+	{ "a cycle on which the interrupt is taken, somewhere else",
+	  { 4,
+	    { { .moves = 2,
+		.to = { 1, 3 },
+		.process = { 0, 1 },
+		.owed = { true, true },
+		.strong = { false, true } },
+	      { .moves = 2,
+		.to = { 0, 2 },
+		.process = { 0, 1 },
+		.owed = { true, true },
+		.strong = { false, true } },
+	      { .moves = 1, .to = { 0 }, .process = { 0 }, .owed = { true } },
+	      { .goal = true } } },
+	  false,
+	  true,
+	  0,
+	  3 },
 	{ "a cycle that needs an NMI each time",
 	  { 3,
 	    { { .moves = 2, .to = { 1, 2 }, .owed = { false, true } },
@@ -458,6 +535,7 @@ static uint32_t random_below(uint64_t *seed, uint32_t n)
 static struct toy_graph random_graph(uint64_t *seed)
 {
 	struct toy_graph g = { .count = 2 + random_below(seed, STATES - 1) };
+	uint32_t strong = random_below(seed, 2) ? random_below(seed, ALL + 1) : 0;
 	uint32_t goals = 2 + random_below(seed, 6);
 	bool faulty = random_below(seed, 8) == 0, nmis = random_below(seed, 2) == 0;
 
@@ -471,6 +549,7 @@ static struct toy_graph random_graph(uint64_t *seed)
 			g.state[s].to[i] = (uint8_t)random_below(seed, g.count);
 			g.state[s].process[i] = (uint8_t)random_below(seed, PROCESSES);
 			g.state[s].owed[i] = !nmis || random_below(seed, 4);
+			g.state[s].strong[i] = strong >> g.state[s].process[i] & 1;
 			g.state[s].lane[i] = (uint8_t)random_below(seed, PROCESSES);
 			g.state[s].costly[i] = random_below(seed, 3) == 0;
 		}

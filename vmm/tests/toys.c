@@ -12,8 +12,8 @@
 
 static uint32_t owe(struct search_action *list, uint32_t count, uint32_t process, uint64_t code)
 {
-	list[count] =
-		(struct search_action){ code, (uint8_t)process, true, (uint8_t)process, false };
+	list[count] = (struct search_action){ code, (uint8_t)process, true, (uint8_t)process, false,
+					      false };
 	return count + 1;
 }
 
@@ -278,8 +278,8 @@ static uint32_t rope_enabled(const struct toy *t, const uint8_t *s, struct searc
 
 	if (place(s) == t->n)
 		return 0;
-	list[0] = (struct search_action){ 0, 2, t->variant != 2, lane, t->variant == 3 };
-	list[1] = (struct search_action){ 1, 2, true, 2, false };
+	list[0] = (struct search_action){ 0, 2, t->variant != 2, lane, t->variant == 3, false };
+	list[1] = (struct search_action){ 1, 2, true, 2, false, false };
 	return 2;
 }
 
@@ -307,9 +307,12 @@ static uint32_t explicit_enabled(const struct toy *t, const uint8_t *s, struct s
 	const struct toy_graph *g = t->graph;
 
 	for (uint32_t i = 0; i < g->state[s[0]].moves; i++)
-		list[i] = (struct search_action){ i, g->state[s[0]].process[i],
-						  g->state[s[0]].owed[i], g->state[s[0]].lane[i],
-						  g->state[s[0]].costly[i] };
+		list[i] = (struct search_action){ i,
+						  g->state[s[0]].process[i],
+						  g->state[s[0]].owed[i],
+						  g->state[s[0]].lane[i],
+						  g->state[s[0]].costly[i],
+						  g->state[s[0]].strong[i] };
 	return g->state[s[0]].moves;
 }
 

@@ -41,7 +41,7 @@ struct toy_graph {
 	struct {
 		uint8_t moves, to[TOY_GRAPH_MOVES], process[TOY_GRAPH_MOVES];
 		uint8_t lane[TOY_GRAPH_MOVES];
-		bool owed[TOY_GRAPH_MOVES], costly[TOY_GRAPH_MOVES], goal;
+		bool owed[TOY_GRAPH_MOVES], costly[TOY_GRAPH_MOVES], strong[TOY_GRAPH_MOVES], goal;
 		uint8_t violation;
 		bool over;
 	} state[TOY_GRAPH_STATES];
