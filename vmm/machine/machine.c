@@ -237,8 +237,7 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 	case INSN_MFENCE:
 		return m->scenario->fetch.mfence_syncs;
 	case INSN_WRMSR:
-		/* Not to the x2APIC's registers (SDM vol 3, 10.12.3). */
-		return counter < 0x800 || counter > 0x8ff;
+		return insn_wrmsr_serialises(counter);
 	default:
 		return false;
 	}

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kvmtest.c - the tests' handle on a real machine. Decides nothing about what is right. */
 #include "kvmtest.h"
+#include "explore/explore.h"
 #include "machine/machine_state.h"
+#include "vm/guard.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -99,6 +101,30 @@ void kvmtest_scenario(struct scenario *s, const char *format, ...)
 	va_start(ap, format);
 	parse(s, format, ap);
 	va_end(ap);
+}
+
+struct found kvmtest_explore(uint32_t jobs, uint32_t how, const char *json)
+{
+	struct scenario s;
+	struct explore_request q = { .scenario = &s, .jobs = jobs };
+	struct schedule witness = { 0 };
+	struct quirks quirks;
+	struct found f = { 0 };
+	struct err e = { 0 };
+
+	kvmtest_take_turns(false);
+	guard_install();
+	kvmtest_scenario(&s, "%s", json);
+	s.explore.no_reduction = !(how & REDUCED);
+	s.explore.every = how & EVERY_KIND;
+	q.image = kvmtest_image();
+	if (!explore_run(&q, &f.observation, &witness, &quirks, &e))
+		kvmtest_skip_or_fail(&e);
+	f.verdict = verdict_of(&f.observation, f.reason, sizeof(f.reason));
+	f.decisions = witness.count;
+	schedule_fini(&witness);
+	scenario_fini(&s);
+	return f;
 }
 
 static void boot(struct rig *r)

@@ -10,6 +10,7 @@
 #define CROSSMOD_KVMTEST_H
 
 #include "machine/machine.h"
+#include "model/verdict.h"
 #include "run/run_stepped.h"
 
 /* More steps than any role here takes. */
@@ -38,6 +39,16 @@ void kvmtest_take_turns(bool alone);
 /* From JSON, printf-style, whose quotes may be single ones. "why", "expect" are added. */
 void kvmtest_scenario(struct scenario *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* What a search of (json), as kvmtest_scenario() takes it, by (jobs) workers came to. */
+struct found {
+	enum verdict verdict;
+	char reason[512];
+	struct observation observation;
+	size_t decisions; /* of the witness */
+};
+enum how { PLAIN = 0, REDUCED = 1, EVERY_KIND = 2 };
+struct found kvmtest_explore(uint32_t jobs, uint32_t how, const char *json);
 
 /* A scenario on its machine, reset. */
 struct rig {

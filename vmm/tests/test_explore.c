@@ -161,46 +161,13 @@ Test(machine_state, equal_states_are_equal_bytes)
 
 /* ---- the search ---- */
 
-struct found {
-	enum verdict verdict;
-	struct observation observation;
-	size_t decisions;
-};
-
-enum how { PLAIN = 0, REDUCED = 1, EVERY_KIND = 2 };
-
-static struct found explore(uint32_t jobs, uint32_t how, const char *json)
-{
-	struct scenario s;
-	struct explore_request q = { .scenario = &s, .jobs = jobs };
-	struct schedule witness = { 0 };
-	struct quirks quirks;
-	struct found f = { 0 };
-	struct err e = { 0 };
-	char reason[512];
-
-	kvmtest_take_turns(false);
-	guard_install();
-	kvmtest_scenario(&s, "%s", json);
-	s.explore.no_reduction = !(how & REDUCED);
-	s.explore.every = how & EVERY_KIND;
-	q.image = kvmtest_image();
-	if (!explore_run(&q, &f.observation, &witness, &quirks, &e))
-		kvmtest_skip_or_fail(&e);
-	f.verdict = verdict_of(&f.observation, reason, sizeof(reason));
-	f.decisions = witness.count;
-	schedule_fini(&witness);
-	scenario_fini(&s);
-	return f;
-}
-
 #define EVERY(protocol, site, model, more)                                           \
 	"'protocol': '" protocol "', 'method': 'explore', 'sites': [{'site': '" site \
 	"', 'at': 'cross-line'}], 'fetch': {'model': '" model "'}" more
 
 static void finds(enum verdict want, const char *json)
 {
-	struct found f = explore(1, REDUCED, json);
+	struct found f = kvmtest_explore(1, REDUCED, json);
 
 	cr_expect_eq(f.verdict, want, "%s instead of %s: %s", verdict_name(f.verdict),
 		     verdict_name(want), json);
@@ -236,8 +203,8 @@ Test(explore, planted_faults_are_found_without_being_told_where)
 /* Whatever is small enough for the plain search to end: the same verdict, and the same violations. */
 static void reduces(const char *json)
 {
-	struct found reduced = explore(2, REDUCED | EVERY_KIND, json),
-		     plain = explore(2, EVERY_KIND, json);
+	struct found reduced = kvmtest_explore(2, REDUCED | EVERY_KIND, json),
+		     plain = kvmtest_explore(2, EVERY_KIND, json);
 
 	cr_expect_eq(reduced.verdict, plain.verdict, "%s: %s, plain %s", json,
 		     verdict_name(reduced.verdict), verdict_name(plain.verdict));
@@ -291,7 +258,7 @@ Test(explore, a_vcpu_that_comes_online_in_between)
 /* The witness goes round: stem, then what repeats, and replay has seen the state come back. */
 static void goes_round(enum verdict verdict, const char *json)
 {
-	struct found f = explore(2, REDUCED, json);
+	struct found f = kvmtest_explore(2, REDUCED, json);
 
 	cr_expect_eq(f.verdict, verdict, "%s: %s", verdict_name(f.verdict), json);
 	cr_expect_gt(f.observation.cycle, 0, "%s", json);
@@ -316,7 +283,7 @@ Test(explore, planted_crashes_are_found)
 	finds(VERDICT_CRASH, PLANTED("crash", ""));
 	finds(VERDICT_CRASH, PLANTED("null", ""));
 	finds(VERDICT_CRASH, PLANTED("wild", ""));
-	f = explore(1, REDUCED, PLANTED("triple_fault", ""));
+	f = kvmtest_explore(1, REDUCED, PLANTED("triple_fault", ""));
 	cr_expect_eq(f.verdict, VERDICT_CRASH);
 	cr_expect_str_eq(f.observation.violation[0].text, "triple fault: the vCPU shut down");
 }
@@ -326,7 +293,7 @@ Test(explore, instructions_that_no_schedule_came_by_are_named)
 {
 	kvmtest_guest("planted");
 	for (int plain = 0; plain < 2; plain++) {
-		struct found f = explore(1, plain ? PLAIN : REDUCED, PLANTED("branch", ""));
+		struct found f = kvmtest_explore(1, plain ? PLAIN : REDUCED, PLANTED("branch", ""));
 		const struct coverage *c = &f.observation.coverage;
 
 		cr_expect_eq(f.verdict, VERDICT_SAFE);
@@ -342,16 +309,17 @@ Test(explore, a_vcpu_on_anothers_stack_is_suspect)
 	struct found f;
 
 	kvmtest_guest("planted");
-	f = explore(1, REDUCED, PLANTED("borrow", ""));
+	f = kvmtest_explore(1, REDUCED, PLANTED("borrow", ""));
 	cr_expect_eq(f.verdict, VERDICT_SUSPECT, "%s", verdict_name(f.verdict));
-	f = explore(1, PLAIN, PLANTED("borrow", ""));
+	f = kvmtest_explore(1, PLAIN, PLANTED("borrow", ""));
 	cr_expect_eq(f.verdict, VERDICT_SAFE, "%s", verdict_name(f.verdict));
 }
 
 Test(explore, the_number_of_workers_changes_nothing)
 {
 	const char *json = EVERY("int3_fixup_a0", "nop5_jmp5", "stale", "");
-	struct found one = explore(1, REDUCED, json), three = explore(3, REDUCED, json);
+	struct found one = kvmtest_explore(1, REDUCED, json),
+		     three = kvmtest_explore(3, REDUCED, json);
 
 	cr_expect_eq(one.verdict, VERDICT_SAFE);
 	cr_expect_eq(three.verdict, VERDICT_SAFE);
@@ -361,7 +329,7 @@ Test(explore, the_number_of_workers_changes_nothing)
 
 Test(explore, a_bound_is_inconclusive)
 {
-	struct found f = explore(
+	struct found f = kvmtest_explore(
 		1, REDUCED,
 		EVERY("int3_fixup_a0", "nop5_jmp5", "sc", ", 'explore': {'max_states': 50}"));
 
