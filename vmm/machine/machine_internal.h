@@ -40,7 +40,11 @@ void machine_note_maintenance(struct machine *m, uint32_t vcpu, const struct ins
 			      uint64_t address);
 /* (vcpu) has executed what (r) says: a violation, if an unsynchronised change of it was illegal. */
 void machine_check_change(struct machine *m, uint32_t vcpu, struct step_report *r);
-/* Both as bytes, MACHINE_HISTORY_MAX at most, and back. */
+/*
+ * Both as bytes, and back. Returns how many it takes; into (out) go at most
+ * (max), and what does not fit is cut off. MACHINE_HISTORY_MAX is enough where
+ * machine_history_too_long() does not hold.
+ */
 #define MACHINE_HISTORY_MAX (2 * FETCH_PACKED_MAX)
 size_t machine_pack_history(const struct machine *m, uint8_t *out, size_t max);
 void machine_unpack_history(struct machine *m, const uint8_t *in, size_t size);

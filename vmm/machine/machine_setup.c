@@ -157,13 +157,18 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
 	return true;
 }
 
-/* In the form that is equal where the future is: a store more or less in the past is no matter. */
+/*
+ * In the form that is equal where the future is: a store more or less in the past is no matter.
+ * As long as it is: only a search bounds a history, a stepped run does not.
+ */
 static void hash_fetch(const struct machine *m, XXH3_state_t *state)
 {
-	uint8_t *packed = malloc(MACHINE_HISTORY_MAX);
+	size_t size = machine_pack_history(m, NULL, 0);
+	uint8_t *packed = malloc(size);
 
 	assert(packed);
-	XXH3_128bits_update(state, packed, machine_pack_history(m, packed, MACHINE_HISTORY_MAX));
+	machine_pack_history(m, packed, size);
+	XXH3_128bits_update(state, packed, size);
 	free(packed);
 }
 
