@@ -110,7 +110,7 @@ static void write_mailbox(struct cm_cpu *cpu, uint32_t id, const struct scenario
 {
 	cpu->role = CM_ROLE_IDLE;
 	cpu->cpl = 0;
-	cpu->calls = s->method == METHOD_FREE ? (uint32_t)s->free.iterations : s->calls;
+	cpu->calls = s->method == METHOD_FREE ? s->free.iterations : s->calls;
 	if (id == s->patcher) {
 		cpu->role = s->method == METHOD_FREE ? CM_ROLE_TIMED_PATCHER : CM_ROLE_PATCHER;
 		cpu->cpl = s->patcher_cpl;

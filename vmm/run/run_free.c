@@ -153,7 +153,7 @@ static double fraction_of(const struct free_run *run, double start, double at)
 	for (uint32_t i = 0; i < run->s->vcpus; i++)
 		if (run->s->executors & 1u << i) {
 			executed += setup_counts(run->vm, run->image, i)->executions;
-			wanted += run->s->free.iterations * run->s->nsites;
+			wanted += (uint64_t)run->s->free.iterations * run->s->nsites;
 		}
 	return wanted ? (double)executed / (double)wanted : 1;
 }
