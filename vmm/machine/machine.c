@@ -154,8 +154,7 @@ static void rang(struct machine *m, uint32_t vcpu, uint64_t argument, struct ste
 		m->cpu[vcpu].dead = true; /* the guest's record says the rest */
 		break;
 	case CM_DOOR_ASSERT:
-		snprintf(m->observation->suspect, sizeof(m->observation->suspect),
-			 "vCPU %u: guest self-check, line %u", vcpu, mailbox->assert_line);
+		setup_assertion(m->vm, m->image, vcpu, m->observation);
 		m->cpu[vcpu].dead = true;
 		break;
 	case CM_DOOR_ATOMIC:

@@ -2,6 +2,7 @@
 /* setup.c - tells the guest what a run is to do. Knows neither method. */
 #include "machine/setup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The image loader has checked that every address of the ABI record lies in the image. */
@@ -28,6 +29,12 @@ const struct cm_counts *setup_counts(struct vm *vm, const struct image *image, u
 const struct cm_patches *setup_patches(struct vm *vm, const struct image *image)
 {
 	return host(vm, image->abi.patches);
+}
+
+void setup_assertion(struct vm *vm, const struct image *image, uint32_t vcpu, struct observation *o)
+{
+	snprintf(o->suspect, sizeof(o->suspect), "vCPU %u: guest self-check, line %u", vcpu,
+		 setup_mailbox(vm, image, vcpu)->assert_line);
 }
 
 static uint32_t carry_out(const struct cm_atomic *a, uint32_t before)

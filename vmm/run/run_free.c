@@ -256,13 +256,22 @@ static void judge(struct free_run *run, uint32_t id)
 static void judge_end(struct free_run *run, struct runner *r)
 {
 	struct violation v = { .kind = VIOLATION_CRASH, .vcpu = r->id };
+	const struct vcpu_exit *last = &r->last;
 
-	if (r->last.kind == EXIT_SHUTDOWN)
+	if (last->kind == EXIT_SHUTDOWN) {
 		snprintf(v.text, sizeof(v.text), "triple fault: the vCPU shut down");
-	else if (r->last.kind == EXIT_HALT)
+	} else if (last->kind == EXIT_HALT) {
 		snprintf(v.text, sizeof(v.text), "executed HLT, with nothing to wake it");
-	else
+	} else if (last->kind == EXIT_DOOR && last->door == CM_DOOR_ASSERT) {
+		setup_assertion(run->vm, run->image, r->id, run->o);
 		return;
+	} else if (last->kind == EXIT_DOOR && last->door != CM_DOOR_DONE &&
+		   last->door != CM_DOOR_CRASH) { /* whose event says more */
+		snprintf(v.text, sizeof(v.text), "rang doorbell %u, which is none of a free run's",
+			 last->door);
+	} else {
+		return;
+	}
 	observation_add(run->o, &v);
 }
 
