@@ -197,9 +197,9 @@ static inline struct cm_cpu *cm_this_cpu(void)
 	return cpu;
 }
 
-static inline void cm_door(uint32_t reason)
+static inline void cm_door(uint32_t word)
 {
-	__asm__ volatile("str %w1, [%0]" ::"r"((uint64_t)CM_DOORBELL_ADDRESS), "r"(reason)
+	__asm__ volatile("str %w1, [%0]" ::"r"((uint64_t)CM_DOORBELL_ADDRESS), "r"(word)
 			 : "memory");
 }
 

@@ -31,9 +31,9 @@ static inline bool cm_can_execute(const struct cm_site *site)
 	return site->isa == CM_ISA_T32;
 }
 
-static inline void cm_door(uint32_t reason)
+static inline void cm_door(uint32_t word)
 {
-	*(volatile uint32_t *)CM_DOORBELL_ADDRESS = reason;
+	*(volatile uint32_t *)CM_DOORBELL_ADDRESS = word;
 }
 
 /* Not from here: the whole of a T32 executor is its loop. */

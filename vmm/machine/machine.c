@@ -126,8 +126,10 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 	}
 }
 
-static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
+static bool send_to(struct machine *m, uint32_t mask, uint8_t vector)
 {
+	if (vector != CM_VECTOR_NMI && vector != CM_VECTOR_IPI)
+		return false;
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		if (!(mask & 1u << i) || m->cpu[i].offline)
 			continue;
@@ -136,19 +138,19 @@ static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
 		else
 			m->cpu[i].ipi_pending = true;
 	}
+	return true;
 }
 
 static void rang(struct machine *m, uint32_t vcpu, uint64_t argument, struct step_report *r)
 {
-	struct cm_cpu *mailbox = setup_mailbox(m->vm, m->image, vcpu);
 	char text[96];
 
 	switch (r->door) {
 	case CM_DOOR_IPI:
-		r->ipi_mask = mailbox->ipi_mask;
-		r->ipi_vector = (uint8_t)mailbox->ipi_vector;
-		send_to(m, r->ipi_mask, r->ipi_vector);
-		mailbox->ipi_mask = 0;
+		r->ipi_mask = CM_DOOR_MASK(argument);
+		r->ipi_vector = CM_DOOR_VECTOR(argument);
+		if (!send_to(m, r->ipi_mask, r->ipi_vector))
+			crash(m, vcpu, r, "asked for neither an IPI nor an NMI to be sent");
 		break;
 	case CM_DOOR_CRASH:
 		m->cpu[vcpu].dead = true; /* the guest's record says the rest */
