@@ -252,6 +252,8 @@ static void note_stores(struct machine *m, uint32_t vcpu, struct step_report *r)
 	if (machine_note_stored(m, vcpu, window)) {
 		r->stored = true;
 		m->observation->stores++;
+		for (uint32_t i = 0; i < m->scenario->vcpus; i++)
+			machine_show_newest(m, i);
 	}
 }
 
@@ -265,12 +267,16 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	uint64_t operand = 0;
 	struct vcpu_exit x;
 	struct insn insn;
+	bool ok;
 
 	if (!machine_fetch(m, a, &plan, &insn, r, e))
 		return false;
 	if (insn.operand != INSN_NO_REGISTER)
 		operand = vcpu_register(v, insn.operand);
-	if (!vcpu_step(v, &x, e))
+	ok = vcpu_step(v, &x, e);
+	if (plan.nchunks)
+		machine_show_newest(m, a->vcpu);
+	if (!ok)
 		return false;
 	r->executed = true;
 	if (plan.nchunks)

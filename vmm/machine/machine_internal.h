@@ -22,6 +22,10 @@ void machine_read_window(const struct machine *m, uint8_t *window);
  */
 bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan *plan,
 		   struct insn *insn, struct step_report *r, struct err *e);
+/* Every view, all of it, is the canonical text. */
+void machine_show_text(struct machine *m);
+/* (vcpu)'s view, where versions are kept, is the newest again. */
+void machine_show_newest(struct machine *m, uint32_t vcpu);
 /* machine_state.c: (vcpu)'s stack pointer moved from (before) by a delivery or an IRET. */
 void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool iret);
 

@@ -210,6 +210,8 @@ void machine_unpack(struct machine *m, const uint8_t *bytes, size_t size)
 	machine_unpack_history(m, at, p->fetch_size);
 	at += p->fetch_size;
 	write_window(m);
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++)
+		machine_show_newest(m, i);
 	each_range(m, restore_lines, NULL);
 	for (uint32_t i = 0; i < p->nlines; i++, at += sizeof(struct line)) {
 		struct line line;
