@@ -8,14 +8,13 @@
 
 static uint32_t planted_pending;
 
-/* (variant) bytes behind the site become INT3, which they are not: its pads do other things. */
+/* The classic: a store of four bytes for the last one, so that three behind the site become INT3. */
 static CM_ROUTINE void planted_overstep(const struct cm_poke *poke, uint32_t count)
 {
 	(void)count;
 	cm_poke_quadword(poke);
 	CM_STEP("planted.overstep");
-	for (uint32_t i = 0; i < cm_protocol()->variant; i++)
-		cm_poke8(poke, poke->length + i, CM_INT3);
+	cm_poke32(poke, poke->length - 1, 0xcccccc00u | poke->to[poke->length - 1]);
 }
 
 /* The byte in front of the site. */
@@ -105,10 +104,7 @@ static CM_ROUTINE void planted_read_back(const struct cm_poke *poke, uint32_t co
 	CM_PROTOCOL(name, summary, .patch = planted_acknowledged, .notified = planted_by_wrmsr, \
 		    .variant = (msr))
 
-CM_PROTOCOL(planted_overstep, "writes three bytes behind the site", .patch = planted_overstep,
-	    .variant = 3);
-CM_PROTOCOL(planted_overstep1, "writes one byte behind the site", .patch = planted_overstep,
-	    .variant = 1);
+CM_PROTOCOL(planted_overstep, "writes three bytes behind the site", .patch = planted_overstep);
 CM_PROTOCOL(planted_understep, "writes the byte in front of the site", .patch = planted_understep);
 CM_PROTOCOL(planted_far, "writes a byte far behind the site", .patch = planted_far);
 ACKNOWLEDGED(planted_ack, "acknowledges by nothing", 0);

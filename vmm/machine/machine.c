@@ -3,6 +3,7 @@
 #include "machine/machine.h"
 #include "machine/machine_internal.h"
 #include "machine/setup.h"
+#include "model/stray.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -244,6 +245,20 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 	}
 }
 
+/* Nobody would fetch what was written there: it is said, and once. */
+static void look_for_stray_store(struct machine *m, uint32_t vcpu, bool everywhere,
+				 struct step_report *r)
+{
+	struct violation v;
+
+	if (m->strayed || !stray_store(m->site, m->scenario->nsites, m->start_text, m->memory->text,
+				       everywhere, &v))
+		return;
+	m->strayed = true;
+	m->cpu[vcpu].strayed = true;
+	machine_violation(m, &v, vcpu, r);
+}
+
 static void note_stores(struct machine *m, uint32_t vcpu, struct step_report *r)
 {
 	uint8_t window[FETCH_WINDOW_MAX];
@@ -255,6 +270,7 @@ static void note_stores(struct machine *m, uint32_t vcpu, struct step_report *r)
 		for (uint32_t i = 0; i < m->scenario->vcpus; i++)
 			machine_show_newest(m, i);
 	}
+	look_for_stray_store(m, vcpu, false, r);
 }
 
 static bool apply_step(struct machine *m, const struct action *a, struct step_report *r,
@@ -385,6 +401,7 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 
 void machine_close(struct machine *m)
 {
+	look_for_stray_store(m, m->scenario->patcher, true, NULL);
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		struct machine_cpu *c = &m->cpu[i];
 		char hex[64], text[64];

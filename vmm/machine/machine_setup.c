@@ -50,7 +50,8 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	}
 	m->decoded = calloc(image->memory_size, sizeof(*m->decoded));
 	m->ready_image = malloc(image->memory_size);
-	if (!m->decoded || !m->ready_image) {
+	m->start_text = malloc(CM_TEXT_SIZE);
+	if (!m->decoded || !m->ready_image || !m->start_text) {
 		err_set(e, ERR_HOST, "out of memory");
 		goto fail;
 	}
@@ -82,6 +83,7 @@ void machine_free(struct machine *m)
 	fetch_fini(&m->changes);
 	free(m->decoded);
 	free(m->ready_image);
+	free(m->start_text);
 	free(m->base_image);
 	free(m);
 }
@@ -123,8 +125,9 @@ static void start_fetching(struct machine *m)
 	for (uint32_t i = 0; i < count; i++)
 		memcpy(window + range[i].offset,
 		       m->memory->text + (range[i].address - CM_TEXT_BASE), range[i].length);
-	for (uint32_t i = 0; i < s->vcpus; i++)
-		memcpy(m->memory->view[i], m->memory->text, CM_TEXT_SIZE);
+	memcpy(m->start_text, m->memory->text, CM_TEXT_SIZE);
+	m->strayed = false;
+	machine_show_text(m);
 	machine_start_history(m, range, count, window);
 }
 

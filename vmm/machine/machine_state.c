@@ -190,9 +190,14 @@ static void restore_lines(struct machine *m, size_t from, size_t to, void *arg)
 			memcpy(m->memory->image + at, m->base_image + at, LINE);
 }
 
+/* Text outside the window is no state: nothing goes on from where it was written. */
 static void write_window(struct machine *m)
 {
 	const uint8_t *window = machine_window(m);
+
+	if (m->strayed)
+		memcpy(m->memory->text, m->start_text, CM_TEXT_SIZE);
+	m->strayed = false;
 
 	for (uint32_t i = 0; i < m->fetch.nranges; i++) {
 		const struct fetch_range *r = &m->fetch.range[i];
