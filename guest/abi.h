@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define CM_ABI_MAGIC   0x31444f4d53534f52ULL /* "ROSSMOD1" */
-#define CM_ABI_VERSION 2u
+#define CM_ABI_VERSION 3u
 
 #define CM_MAX_VCPUS	16u
 #define CM_MAX_SITES	4u
@@ -39,7 +39,10 @@ enum cm_isa { CM_ISA_X86_64 = 1, CM_ISA_A64 = 2, CM_ISA_T32 = 3, CM_ISA_A32 = 4 
 #define CM_SLOT_BYPASS 0x00000000u /* where a slot's bypass is */
 #define CM_TEXT_SIZE   (CM_MAX_SITES * CM_SLOT_SIZE)
 
-/* The doorbell: one byte `out` to this port (x86), the reason as its value. */
+/*
+ * The doorbell: one byte `out` to this port (x86), the reason as its value. What
+ * else there is to say is in the rest of EAX, so that AL and it are one word.
+ */
 #define CM_DOORBELL_PORT 0xc3u
 
 /*
@@ -78,11 +81,22 @@ enum cm_door {
 	CM_DOOR_READY = 1,  /* booted; the machine is snapshotted here */
 	CM_DOOR_ROLE = 2,   /* control block read, about to play the role */
 	CM_DOOR_DONE = 3,   /* role played to its end; idle from here on */
-	CM_DOOR_IPI = 4,    /* cm_cpu.ipi_mask and .ipi_vector ask for an IPI or NMI */
+	CM_DOOR_IPI = 4,    /* CM_DOOR_SEND(): an IPI or NMI is asked for */
 	CM_DOOR_CRASH = 5,  /* an exception outside any site; see cm_cpu.event */
 	CM_DOOR_ASSERT = 6, /* a guest self-check failed: cm_cpu.assert_line */
 	CM_DOOR_ATOMIC = 7, /* carry out a struct cm_atomic; rung by CM_DOORBELL_ATOMIC */
 };
+
+/*
+ * The word of a CM_DOOR_IPI: the vCPUs of (mask) are sent (vector), which is
+ * CM_VECTOR_IPI or CM_VECTOR_NMI. All of it is in one register, and in no
+ * mailbox: an NMI may come before the bell is rung, and its hook ring for itself.
+ */
+#define CM_DOOR_SEND(mask, vector) \
+	((uint32_t)CM_DOOR_IPI | (uint32_t)(vector) << 8 | (uint32_t)(mask) << 16)
+#define CM_DOOR_REASON(word) ((uint8_t)(word))
+#define CM_DOOR_VECTOR(word) ((uint8_t)((word) >> 8))
+#define CM_DOOR_MASK(word)   ((uint32_t)(word) >> 16)
 
 /*
  * A read-modify-write that the host does for the guest, all at once. Arm: an
@@ -265,9 +279,7 @@ struct cm_cpu {
 	uint32_t role;
 	uint32_t cpl;	/* 0 or 3: where the role is played; Arm: EL1 or EL0 */
 	uint32_t calls; /* executions of the sites; 0 = until stop */
-	uint32_t ipi_mask;
-	uint32_t ipi_vector;
-	uint32_t user; /* playing at CPL3 right now */
+	uint32_t user;	/* playing at CPL3 right now */
 	uint32_t assert_line;
 	uint32_t done;
 	uint32_t nmi_state; /* with nmi_latch: 0 none runs, 1 one does, 2 and another has come */
@@ -408,6 +420,7 @@ enum cm_stack {
 #define CM_VECTOR_ARM_STRIDE 0x80u
 
 #define CM_STATIC_ASSERT(x) _Static_assert(x, #x)
+CM_STATIC_ASSERT(CM_MAX_VCPUS <= 16); /* CM_DOOR_SEND() */
 CM_STATIC_ASSERT(sizeof(struct cm_site_record) == 88);
 CM_STATIC_ASSERT(sizeof(struct cm_site) == 112);
 CM_STATIC_ASSERT(sizeof(struct cm_control) == 64 + 4 * 112);
@@ -415,7 +428,7 @@ CM_STATIC_ASSERT(sizeof(struct cm_event) == 64);
 CM_STATIC_ASSERT(sizeof(struct cm_counts) == 88 + 16 * 64);
 CM_STATIC_ASSERT(sizeof(struct cm_histogram) == 24 + 592 * 8);
 CM_STATIC_ASSERT(sizeof(struct cm_patches) == 2 * (24 + 592 * 8) + 16);
-CM_STATIC_ASSERT(sizeof(struct cm_cpu) == 88);
+CM_STATIC_ASSERT(sizeof(struct cm_cpu) == 80);
 CM_STATIC_ASSERT(sizeof(struct cm_abi) == 136);
 CM_STATIC_ASSERT(sizeof(struct cm_atomic) == 24);
 CM_STATIC_ASSERT(sizeof(struct cm_survey) % 64 == 0);

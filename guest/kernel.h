@@ -57,6 +57,6 @@ void cm_apic_eoi(void);
 /* trap.c */
 void cm_trap(struct cm_frame *frame);
 /* (vector): CM_VECTOR_IPI or CM_VECTOR_NMI. */
-void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask, uint32_t vector);
+void cm_ipi_now(uint32_t mask, uint32_t vector);
 
 #endif

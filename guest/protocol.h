@@ -150,7 +150,7 @@ void cm_withdraw(const struct cm_poke *poke);
 uint64_t cm_bypass(const struct cm_site *site);
 void cm_bypass8(const struct cm_site *site, uint32_t offset, uint8_t value);
 
-/* A byte of a site as it stands in memory, through the alias. */
+/* A byte of a site as it stands in memory, through the alias. A load from (text) sees the same. */
 uint8_t cm_text8(const struct cm_poke *poke, uint32_t offset);
 
 /*

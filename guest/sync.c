@@ -27,20 +27,18 @@ void cm_relax(void)
 
 void cm_ipi(uint32_t mask)
 {
-	struct cm_cpu *cpu = cm_this_cpu();
-
 	if (!mask)
 		return;
-	if (cpu->user)
+	if (cm_this_cpu()->user)
 		cm_user_function(CM_USER_IPI, mask);
 	else
-		cm_ipi_now(cpu, mask, CM_VECTOR_IPI);
+		cm_ipi_now(mask, CM_VECTOR_IPI);
 }
 
 void cm_nmi(uint32_t mask)
 {
 	if (mask)
-		cm_ipi_now(cm_this_cpu(), mask, CM_VECTOR_NMI);
+		cm_ipi_now(mask, CM_VECTOR_NMI);
 }
 
 void cm_sync_all(void)

@@ -7,7 +7,7 @@
 #include "guest/kernel.h"
 
 /* Send by the local APIC or, under a schedule, let the machine do it. */
-void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask, uint32_t vector)
+void cm_ipi_now(uint32_t mask, uint32_t vector)
 {
 	if (cm_control.free_running) {
 		for (uint32_t i = 0; i < cm_control.vcpus; i++)
@@ -15,16 +15,14 @@ void cm_ipi_now(struct cm_cpu *cpu, uint32_t mask, uint32_t vector)
 				cm_apic_ipi(i, vector);
 		return;
 	}
-	cpu->ipi_mask = mask;
-	cpu->ipi_vector = vector;
-	cm_door(CM_DOOR_IPI);
+	cm_door(CM_DOOR_SEND(mask, vector));
 }
 
 /* A call from the role at the lower privilege level. */
 static void user_function(struct cm_cpu *cpu, struct cm_frame *f)
 {
 	if (cm_user_call_function(f) == CM_USER_IPI) {
-		cm_ipi_now(cpu, (uint32_t)cm_user_call_argument(f), CM_VECTOR_IPI);
+		cm_ipi_now((uint32_t)cm_user_call_argument(f), CM_VECTOR_IPI);
 		cm_user_call_return(f);
 		return;
 	}

@@ -99,9 +99,9 @@ static inline uint32_t cm_fetch_add32(uint32_t *variable, uint32_t value)
 	return cm_atomic(CM_ATOMIC_ADD, variable, value, 0);
 }
 
-static inline void cm_door(uint32_t reason)
+static inline void cm_door(uint32_t word)
 {
-	cm_ring(CM_DOORBELL_ADDRESS, reason);
+	cm_ring(CM_DOORBELL_ADDRESS, word);
 }
 
 static inline void cm_pause(void)

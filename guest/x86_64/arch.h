@@ -197,9 +197,9 @@ static inline struct cm_cpu *cm_this_cpu(void)
 	return cpu;
 }
 
-static inline void cm_door(uint8_t reason)
+static inline void cm_door(uint32_t word)
 {
-	__asm__ volatile("outb %0, %1" ::"a"(reason), "N"(CM_DOORBELL_PORT) : "memory");
+	__asm__ volatile("outb %b0, %1" ::"a"(word), "N"(CM_DOORBELL_PORT) : "memory");
 }
 
 static inline void cm_irq_on(void)

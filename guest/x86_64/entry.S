@@ -5,8 +5,8 @@
  */
 #define CPU_RECOVER_IP	8
 #define CPU_RECOVER_SP	16
-#define CPU_NMI_STATE	76
-#define CPU_NMI_SP	80
+#define CPU_NMI_STATE	68
+#define CPU_NMI_SP	72
 #define CONTROL_LATCH	52
 #define STACK_SIZE	4096	/* CM_STACK_SIZE */
 #define DELIVERY_PORT	0xc4	/* CM_DELIVERY_PORT */

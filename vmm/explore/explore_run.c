@@ -122,7 +122,7 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 	return true;
 }
 
-/* What all of them counted, executed and watched, into the first's. */
+/* What all of them counted, executed and watched, and what any of them doubts, into the first's. */
 static void gather(struct team *t, struct observation *o)
 {
 	struct explorer *first = t->explorer[0];
@@ -133,6 +133,8 @@ static void gather(struct team *t, struct observation *o)
 		o->executed += t->explorer[i]->m->steps;
 		t->unsound |= local_unsound(t->explorer[i]->local);
 		t->cut |= t->explorer[i]->cut;
+		if (!*o->suspect)
+			memcpy(o->suspect, t->explorer[i]->o.suspect, sizeof(o->suspect));
 		for (size_t k = 0; k < img->memory_size; k++)
 			first->executed[k] |= t->explorer[i]->executed[k];
 	}
@@ -304,6 +306,8 @@ static bool explore(struct team *t, const struct explore_request *q, struct obse
 	if (ok) {
 		o->executed = counted.executed;
 		o->coverage = counted.coverage;
+		if (*counted.suspect) /* more than a witness that shows nothing of it says */
+			memcpy(o->suspect, counted.suspect, sizeof(o->suspect));
 		o->resumable = found.saved;
 		report(&found, t->explorer[0], t->unsound, o);
 	}

@@ -27,7 +27,7 @@ enum insn_class {
 	INSN_PLAIN,
 	INSN_SYNC,	   /* x86: serialising; Arm: ISB, a context synchronisation event */
 	INSN_EVENT_RETURN, /* IRET, ERET, RFE, SUBS PC, LR: synchronises as well */
-	INSN_WRMSR,	   /* x86: serialising, but not for every MSR: ECX decides */
+	INSN_WRMSR,	   /* x86: serialising, but not for every MSR: insn_wrmsr_serialises() */
 	INSN_MFENCE,	   /* x86: serialising or not: a knob of the scenario */
 	INSN_DSB,	   /* Arm: completes the maintenance this CPU did, for all others */
 	INSN_FENCE,	   /* Arm: a barrier that orders accesses and no more */
@@ -155,6 +155,13 @@ struct insn_access insn_access(struct insn_decoder *d, const uint8_t *bytes, siz
 
 /* What an index register that holds (value) adds to the address of (a). */
 uint64_t insn_index(const struct insn_access *a, uint64_t value);
+
+/*
+ * x86: does a WRMSR with (rcx) in RCX serialise? Not where either manual says
+ * that it need not, Intel's (SDM vol 3, "Serializing Instructions") or AMD's
+ * (APM vol 2, 7.6). The upper half of RCX is ignored (SDM vol 2, WRMSR).
+ */
+bool insn_wrmsr_serialises(uint64_t rcx);
 
 /* Is it a jump, conditional or not, or a call, whose target is in the bytes? Then (*target). */
 bool insn_direct_target(struct insn_decoder *d, const uint8_t *bytes, size_t size, uint64_t address,

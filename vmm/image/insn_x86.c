@@ -414,6 +414,25 @@ static struct insn_access x86_access(struct insn_decoder *d, const uint8_t *byte
 	return a;
 }
 
+bool insn_wrmsr_serialises(uint64_t rcx)
+{
+	static const struct {
+		uint32_t first, last;
+	} exempt[] = {
+		{ 0x048, 0x049 }, /* IA32_SPEC_CTRL, IA32_PRED_CMD: both manuals */
+		{ 0x122, 0x122 }, /* IA32_TSX_CTRL, and from here on Intel's */
+		{ 0x6e0, 0x6e1 }, /* IA32_TSC_DEADLINE, IA32_PKRS */
+		{ 0x774, 0x774 }, /* IA32_HWP_REQUEST */
+		{ 0x800, 0x8ff }, /* the x2APIC's registers, all that may be some: both */
+	};
+	uint32_t msr = (uint32_t)rcx;
+
+	for (size_t i = 0; i < sizeof(exempt) / sizeof(exempt[0]); i++)
+		if (msr >= exempt[i].first && msr <= exempt[i].last)
+			return false;
+	return true;
+}
+
 const struct insn_isa insn_isa_x86 = {
 	.arch = CS_ARCH_X86,
 	.mode = CS_MODE_64,

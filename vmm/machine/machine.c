@@ -3,6 +3,7 @@
 #include "machine/machine.h"
 #include "machine/machine_internal.h"
 #include "machine/setup.h"
+#include "model/stray.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -126,8 +127,10 @@ static void judge_events(struct machine *m, uint32_t vcpu, struct step_report *r
 	}
 }
 
-static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
+static bool send_to(struct machine *m, uint32_t mask, uint8_t vector)
 {
+	if (vector != CM_VECTOR_NMI && vector != CM_VECTOR_IPI)
+		return false;
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		if (!(mask & 1u << i) || m->cpu[i].offline)
 			continue;
@@ -136,26 +139,25 @@ static void send_to(struct machine *m, uint32_t mask, uint8_t vector)
 		else
 			m->cpu[i].ipi_pending = true;
 	}
+	return true;
 }
 
 static void rang(struct machine *m, uint32_t vcpu, uint64_t argument, struct step_report *r)
 {
-	struct cm_cpu *mailbox = setup_mailbox(m->vm, m->image, vcpu);
 	char text[96];
 
 	switch (r->door) {
 	case CM_DOOR_IPI:
-		r->ipi_mask = mailbox->ipi_mask;
-		r->ipi_vector = (uint8_t)mailbox->ipi_vector;
-		send_to(m, r->ipi_mask, r->ipi_vector);
-		mailbox->ipi_mask = 0;
+		r->ipi_mask = CM_DOOR_MASK(argument);
+		r->ipi_vector = CM_DOOR_VECTOR(argument);
+		if (!send_to(m, r->ipi_mask, r->ipi_vector))
+			crash(m, vcpu, r, "asked for neither an IPI nor an NMI to be sent");
 		break;
 	case CM_DOOR_CRASH:
 		m->cpu[vcpu].dead = true; /* the guest's record says the rest */
 		break;
 	case CM_DOOR_ASSERT:
-		snprintf(m->observation->suspect, sizeof(m->observation->suspect),
-			 "vCPU %u: guest self-check, line %u", vcpu, mailbox->assert_line);
+		setup_assertion(m->vm, m->image, vcpu, m->observation);
 		m->cpu[vcpu].dead = true;
 		break;
 	case CM_DOOR_ATOMIC:
@@ -237,11 +239,24 @@ static bool synchronises(const struct machine *m, const struct insn *insn, uint6
 	case INSN_MFENCE:
 		return m->scenario->fetch.mfence_syncs;
 	case INSN_WRMSR:
-		/* Not to the x2APIC's registers (SDM vol 3, 10.12.3). */
-		return counter < 0x800 || counter > 0x8ff;
+		return insn_wrmsr_serialises(counter);
 	default:
 		return false;
 	}
+}
+
+/* Nobody would fetch what was written there: it is said, and once. */
+static void look_for_stray_store(struct machine *m, uint32_t vcpu, bool everywhere,
+				 struct step_report *r)
+{
+	struct violation v;
+
+	if (m->strayed || !stray_store(m->site, m->scenario->nsites, m->start_text, m->memory->text,
+				       everywhere, &v))
+		return;
+	m->strayed = true;
+	m->cpu[vcpu].strayed = true;
+	machine_violation(m, &v, vcpu, r);
 }
 
 static void note_stores(struct machine *m, uint32_t vcpu, struct step_report *r)
@@ -252,7 +267,10 @@ static void note_stores(struct machine *m, uint32_t vcpu, struct step_report *r)
 	if (machine_note_stored(m, vcpu, window)) {
 		r->stored = true;
 		m->observation->stores++;
+		for (uint32_t i = 0; i < m->scenario->vcpus; i++)
+			machine_show_newest(m, i);
 	}
+	look_for_stray_store(m, vcpu, false, r);
 }
 
 static bool apply_step(struct machine *m, const struct action *a, struct step_report *r,
@@ -265,12 +283,16 @@ static bool apply_step(struct machine *m, const struct action *a, struct step_re
 	uint64_t operand = 0;
 	struct vcpu_exit x;
 	struct insn insn;
+	bool ok;
 
 	if (!machine_fetch(m, a, &plan, &insn, r, e))
 		return false;
 	if (insn.operand != INSN_NO_REGISTER)
 		operand = vcpu_register(v, insn.operand);
-	if (!vcpu_step(v, &x, e))
+	ok = vcpu_step(v, &x, e);
+	if (plan.nchunks)
+		machine_show_newest(m, a->vcpu);
+	if (!ok)
 		return false;
 	r->executed = true;
 	if (plan.nchunks)
@@ -379,6 +401,7 @@ bool machine_apply(struct machine *m, const struct action *a, struct step_report
 
 void machine_close(struct machine *m)
 {
+	look_for_stray_store(m, m->scenario->patcher, true, NULL);
 	for (uint32_t i = 0; i < m->scenario->vcpus; i++) {
 		struct machine_cpu *c = &m->cpu[i];
 		char hex[64], text[64];

@@ -35,6 +35,7 @@ struct machine_cpu {
 	bool dead;	 /* triple fault, crash: executes nothing any more */
 	bool offline;	 /* not up yet: executes nothing and takes no event */
 	bool torn;	 /* fetched a mixture; the guest has not said yet what it did */
+	bool strayed;	 /* wrote text that is no site's */
 	bool overlapped; /* an NMI took the stack of an NMI: what lies below is alive */
 	uint64_t events; /* of the guest's records already judged */
 	struct site_mixture mixture;
@@ -77,6 +78,8 @@ struct machine {
 	struct fetch changes; /* scenario->check_changes: what is synchronised, by Arm's rules */
 	const struct image_symbol *idle; /* the loop of a vCPU with nothing left to do */
 	uint8_t *ready_image;		 /* the image's bytes at READY */
+	uint8_t *start_text;		 /* the canonical text at the start of the run */
+	bool strayed;			 /* it differs from that where no site is */
 	uint8_t *base_image;		 /* machine_state.c: what packed states are relative to */
 	bool wiping;			 /* machine_state.c: dead stack is zeroed */
 	struct vcpu_state ready[CM_MAX_VCPUS];
@@ -145,7 +148,10 @@ const uint8_t *machine_window(const struct machine *m);
 /* A 32-bit guest word; 0 outside the image. */
 uint32_t machine_read32(const struct machine *m, uint64_t address);
 
-/* Take the guest's counts, and judge mixtures that it said nothing about. Ends a run. */
+/*
+ * Take the guest's counts, judge mixtures that it said nothing about and text
+ * far from any site, which whoever patches is taken to have written. Ends a run.
+ */
 void machine_close(struct machine *m);
 
 /* XXH3-128, hex, of the whole state: vCPUs, memory outside .ghost, views' history, pending events. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * machine_fetch.c - the instruction fetch of a stepped vCPU: which version
- * each chunk takes, put into the vCPU's view before it executes.
+ * each chunk takes, put into the vCPU's view before it executes and taken out
+ * again behind it. At all other times a view is memory as it is, which is what
+ * loads from where text is executed see: a trap handler may look there.
  */
 #include "machine/machine_internal.h"
 
@@ -41,6 +43,35 @@ static uint32_t resolve(const struct fetch *f, uint32_t vcpu, const struct fetch
 	return oldest;
 }
 
+/* Only what differs: what is written has to be made visible to fetches. */
+static void put(struct machine *m, uint32_t vcpu, uint32_t in_text, const uint8_t *bytes,
+		uint32_t length)
+{
+	uint8_t *view = m->memory->view[vcpu] + in_text;
+
+	if (!memcmp(view, bytes, length))
+		return;
+	memcpy(view, bytes, length);
+	vm_text_changed(m->vm, vcpu, in_text, length);
+}
+
+void machine_show_text(struct machine *m)
+{
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++)
+		put(m, i, 0, m->memory->text, CM_TEXT_SIZE);
+}
+
+void machine_show_newest(struct machine *m, uint32_t vcpu)
+{
+	const uint8_t *window = machine_window(m);
+
+	for (uint32_t i = 0; i < m->fetch.nranges; i++) {
+		const struct fetch_range *r = &m->fetch.range[i];
+
+		put(m, vcpu, (uint32_t)(r->address - CM_TEXT_BASE), window + r->offset, r->length);
+	}
+}
+
 /* The whole chunk at window offset (offset), as of (version), into the vCPU's view. */
 static void show(struct machine *m, uint32_t vcpu, uint32_t offset, uint32_t version)
 {
@@ -55,12 +86,11 @@ static void show(struct machine *m, uint32_t vcpu, uint32_t offset, uint32_t ver
 		for (uint32_t k = 0; k < r->length; k++) {
 			if (f->chunk_of[r->offset + k] != f->chunk_of[offset])
 				continue;
-			m->memory->view[vcpu][in_text + k] = window[r->offset + k];
 			first = k < first ? k : first;
 			count++;
 		}
 		if (count)
-			vm_text_changed(m->vm, vcpu, in_text + first, count);
+			put(m, vcpu, in_text + first, window + r->offset + first, count);
 	}
 }
 

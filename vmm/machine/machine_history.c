@@ -138,10 +138,10 @@ size_t machine_pack_history(const struct machine *m, uint8_t *out, size_t max)
 
 	if (!checks(m))
 		return used;
-	assert(used <= max);
-	used += fetch_pack(&m->changes, out + used, max - used);
-	assert(used + sizeof(first) <= max);
-	memcpy(out + used, &first, sizeof(first));
+	used += fetch_pack(&m->changes, used < max ? out + used : NULL,
+			   used < max ? max - used : 0);
+	if (used + sizeof(first) <= max)
+		memcpy(out + used, &first, sizeof(first));
 	return used + sizeof(first);
 }
 

@@ -22,6 +22,10 @@ void machine_read_window(const struct machine *m, uint8_t *window);
  */
 bool machine_fetch(struct machine *m, const struct action *a, struct fetch_plan *plan,
 		   struct insn *insn, struct step_report *r, struct err *e);
+/* Every view, all of it, is the canonical text. */
+void machine_show_text(struct machine *m);
+/* (vcpu)'s view, where versions are kept, is the newest again. */
+void machine_show_newest(struct machine *m, uint32_t vcpu);
 /* machine_state.c: (vcpu)'s stack pointer moved from (before) by a delivery or an IRET. */
 void machine_stack_moved(struct machine *m, uint32_t vcpu, uint64_t before, bool iret);
 
@@ -40,7 +44,11 @@ void machine_note_maintenance(struct machine *m, uint32_t vcpu, const struct ins
 			      uint64_t address);
 /* (vcpu) has executed what (r) says: a violation, if an unsynchronised change of it was illegal. */
 void machine_check_change(struct machine *m, uint32_t vcpu, struct step_report *r);
-/* Both as bytes, MACHINE_HISTORY_MAX at most, and back. */
+/*
+ * Both as bytes, and back. Returns how many it takes; into (out) go at most
+ * (max), and what does not fit is cut off. MACHINE_HISTORY_MAX is enough where
+ * machine_history_too_long() does not hold.
+ */
 #define MACHINE_HISTORY_MAX (2 * FETCH_PACKED_MAX)
 size_t machine_pack_history(const struct machine *m, uint8_t *out, size_t max);
 void machine_unpack_history(struct machine *m, const uint8_t *in, size_t size);

@@ -51,7 +51,8 @@ struct machine *machine_new(const struct image *image, const struct scenario *sc
 	}
 	m->decoded = calloc(image->memory_size, sizeof(*m->decoded));
 	m->ready_image = malloc(image->memory_size);
-	if (!m->decoded || !m->ready_image) {
+	m->start_text = malloc(CM_TEXT_SIZE);
+	if (!m->decoded || !m->ready_image || !m->start_text) {
 		err_set(e, ERR_HOST, "out of memory");
 		goto fail;
 	}
@@ -83,6 +84,7 @@ void machine_free(struct machine *m)
 	fetch_fini(&m->changes);
 	free(m->decoded);
 	free(m->ready_image);
+	free(m->start_text);
 	free(m->base_image);
 	free(m);
 }
@@ -124,8 +126,9 @@ static void start_fetching(struct machine *m)
 	for (uint32_t i = 0; i < count; i++)
 		memcpy(window + range[i].offset,
 		       m->memory->text + (range[i].address - CM_TEXT_BASE), range[i].length);
-	for (uint32_t i = 0; i < s->vcpus; i++)
-		memcpy(m->memory->view[i], m->memory->text, CM_TEXT_SIZE);
+	memcpy(m->start_text, m->memory->text, CM_TEXT_SIZE);
+	m->strayed = false;
+	machine_show_text(m);
 	machine_start_history(m, range, count, window);
 }
 
@@ -158,13 +161,18 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
 	return true;
 }
 
-/* In the form that is equal where the future is: a store more or less in the past is no matter. */
+/*
+ * In the form that is equal where the future is: a store more or less in the past is no matter.
+ * As long as it is: only a search bounds a history, a stepped run does not.
+ */
 static void hash_fetch(const struct machine *m, XXH3_state_t *state)
 {
-	uint8_t *packed = malloc(MACHINE_HISTORY_MAX);
+	size_t size = machine_pack_history(m, NULL, 0);
+	uint8_t *packed = malloc(size);
 
 	assert(packed);
-	XXH3_128bits_update(state, packed, machine_pack_history(m, packed, MACHINE_HISTORY_MAX));
+	machine_pack_history(m, packed, size);
+	XXH3_128bits_update(state, packed, size);
 	free(packed);
 }
 

@@ -191,9 +191,14 @@ static void restore_lines(struct machine *m, size_t from, size_t to, void *arg)
 			memcpy(m->memory->image + at, m->base_image + at, LINE);
 }
 
+/* Text outside the window is no state: nothing goes on from where it was written. */
 static void write_window(struct machine *m)
 {
 	const uint8_t *window = machine_window(m);
+
+	if (m->strayed)
+		memcpy(m->memory->text, m->start_text, CM_TEXT_SIZE);
+	m->strayed = false;
 
 	for (uint32_t i = 0; i < m->fetch.nranges; i++) {
 		const struct fetch_range *r = &m->fetch.range[i];
@@ -211,6 +216,8 @@ void machine_unpack(struct machine *m, const uint8_t *bytes, size_t size)
 	machine_unpack_history(m, at, p->fetch_size);
 	at += p->fetch_size;
 	write_window(m);
+	for (uint32_t i = 0; i < m->scenario->vcpus; i++)
+		machine_show_newest(m, i);
 	each_range(m, restore_lines, NULL);
 	for (uint32_t i = 0; i < p->nlines; i++, at += sizeof(struct line)) {
 		struct line line;

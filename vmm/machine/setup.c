@@ -2,6 +2,7 @@
 /* setup.c - tells the guest what a run is to do. Knows neither method. */
 #include "machine/setup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The image loader has checked that every address of the ABI record lies in the image. */
@@ -28,6 +29,12 @@ const struct cm_counts *setup_counts(struct vm *vm, const struct image *image, u
 const struct cm_patches *setup_patches(struct vm *vm, const struct image *image)
 {
 	return host(vm, image->abi.patches);
+}
+
+void setup_assertion(struct vm *vm, const struct image *image, uint32_t vcpu, struct observation *o)
+{
+	snprintf(o->suspect, sizeof(o->suspect), "vCPU %u: guest self-check, line %u", vcpu,
+		 setup_mailbox(vm, image, vcpu)->assert_line);
 }
 
 static uint32_t carry_out(const struct cm_atomic *a, uint32_t before)
@@ -110,7 +117,7 @@ static void write_mailbox(struct cm_cpu *cpu, uint32_t id, const struct scenario
 {
 	cpu->role = CM_ROLE_IDLE;
 	cpu->cpl = 0;
-	cpu->calls = s->method == METHOD_FREE ? (uint32_t)s->free.iterations : s->calls;
+	cpu->calls = s->method == METHOD_FREE ? s->free.iterations : s->calls;
 	if (id == s->patcher) {
 		cpu->role = s->method == METHOD_FREE ? CM_ROLE_TIMED_PATCHER : CM_ROLE_PATCHER;
 		cpu->cpl = s->patcher_cpl;

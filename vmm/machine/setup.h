@@ -9,6 +9,7 @@
 
 #include "vm/arch.h"
 #include "base/err.h"
+#include "model/observation.h"
 #include "scenario/scenario.h"
 #include "model/site.h"
 
@@ -31,5 +32,9 @@ const struct cm_patches *setup_patches(struct vm *vm, const struct image *image)
  * what it names, is not in the image.
  */
 bool setup_atomic(struct vm *vm, uint64_t argument);
+
+/* (vcpu) rang CM_DOOR_ASSERT: (o) is suspect, and why. */
+void setup_assertion(struct vm *vm, const struct image *image, uint32_t vcpu,
+		     struct observation *o);
 
 #endif

@@ -27,6 +27,7 @@ static const char *const names[VERDICTS] = {
 	[VERDICT_LIVELOCK] = "livelock",
 	[VERDICT_CRASH] = "crash",
 	[VERDICT_ILLEGAL_CHANGE] = "illegal-change",
+	[VERDICT_STRAY_STORE] = "stray-store",
 	[VERDICT_INCONCLUSIVE] = "inconclusive",
 	[VERDICT_UNSUPPORTED] = "unsupported",
 	[VERDICT_SUSPECT] = "suspect",
@@ -39,12 +40,13 @@ static const enum verdict verdict_of_kind[VIOLATIONS] = {
 	[VIOLATION_WRONG_TARGET] = VERDICT_WRONG_TARGET,
 	[VIOLATION_CRASH] = VERDICT_CRASH,
 	[VIOLATION_ILLEGAL_CHANGE] = VERDICT_ILLEGAL_CHANGE,
+	[VIOLATION_STRAY_STORE] = VERDICT_STRAY_STORE,
 };
 
-/* Of a free run, which shows many: the most severe first. */
+/* Of a free run, which shows many: the most severe first, and the cause of others before them. */
 static const enum violation_kind by_severity[VIOLATIONS] = {
-	VIOLATION_CRASH, VIOLATION_WRONG_TARGET, VIOLATION_UNHANDLED_TRAP,
-	VIOLATION_TORN,	 VIOLATION_STALE,	 VIOLATION_ILLEGAL_CHANGE,
+	VIOLATION_STRAY_STORE, VIOLATION_CRASH, VIOLATION_WRONG_TARGET,	  VIOLATION_UNHANDLED_TRAP,
+	VIOLATION_TORN,	       VIOLATION_STALE, VIOLATION_ILLEGAL_CHANGE,
 };
 
 /* Where the reason goes. */
@@ -126,6 +128,17 @@ static enum verdict of_stepped_violation(const struct observation *o, struct out
 		   v->vcpu, v->text[0] ? v->text : verdict_name(verdict_of_kind[v->kind]));
 }
 
+/* What the whole text showed at the end; no execution did. */
+static enum verdict of_stray_store(const struct observation *o, struct out *out)
+{
+	uint32_t i = 0;
+
+	while (i < o->nviolations && o->violation[i].kind != VIOLATION_STRAY_STORE)
+		i++;
+	return say(out, VERDICT_STRAY_STORE, "when the run was over: %s",
+		   i < o->nviolations ? o->violation[i].text : "text of no site was changed");
+}
+
 /* A crash ends the run, so its share of the executions would mean nothing. */
 static enum verdict of_free_violation(const struct observation *o, struct out *out)
 {
@@ -140,6 +153,8 @@ static enum verdict of_free_violation(const struct observation *o, struct out *o
 		i++;
 	kind = by_severity[i];
 	n = o->total[kind];
+	if (kind == VIOLATION_STRAY_STORE)
+		return of_stray_store(o, out);
 	if (kind == VIOLATION_CRASH || n > s.executions)
 		return say(out, verdict_of_kind[kind], "%" PRIu64 " %s in %" PRIu64 " executions",
 			   n, verdict_name(verdict_of_kind[kind]), s.executions);

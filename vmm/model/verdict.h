@@ -24,6 +24,7 @@ enum verdict {
 	VERDICT_LIVELOCK,
 	VERDICT_CRASH,		/* triple fault, exception outside any site */
 	VERDICT_ILLEGAL_CHANGE, /* Arm: outside the list of concurrently modifiable instructions */
+	VERDICT_STRAY_STORE,	/* text was written that is no site's */
 	VERDICT_INCONCLUSIVE,	/* a bound, time or memory ended it first */
 	VERDICT_UNSUPPORTED,
 	VERDICT_SUSPECT, /* a self-check of crossmod failed */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,7 @@
 #include "image/insn.h"
 #include "machine/setup.h"
 #include "model/site.h"
+#include "model/stray.h"
 
 #define TICK_SECONDS 0.1 /* how often the main thread looks up */
 
@@ -38,6 +40,7 @@ struct free_run {
 	struct observation *o;
 	struct vm *vm;
 	struct site site[CM_MAX_SITES];
+	uint8_t *text; /* all of it, before the run */
 	struct insn_decoder decoder;
 	struct runner runner[CM_MAX_VCPUS];
 	atomic_uint done; /* mask of vCPUs whose role is over, or that are dead */
@@ -153,7 +156,7 @@ static double fraction_of(const struct free_run *run, double start, double at)
 	for (uint32_t i = 0; i < run->s->vcpus; i++)
 		if (run->s->executors & 1u << i) {
 			executed += setup_counts(run->vm, run->image, i)->executions;
-			wanted += run->s->free.iterations * run->s->nsites;
+			wanted += (uint64_t)run->s->free.iterations * run->s->nsites;
 		}
 	return wanted ? (double)executed / (double)wanted : 1;
 }
@@ -256,13 +259,22 @@ static void judge(struct free_run *run, uint32_t id)
 static void judge_end(struct free_run *run, struct runner *r)
 {
 	struct violation v = { .kind = VIOLATION_CRASH, .vcpu = r->id };
+	const struct vcpu_exit *last = &r->last;
 
-	if (r->last.kind == EXIT_SHUTDOWN)
+	if (last->kind == EXIT_SHUTDOWN) {
 		snprintf(v.text, sizeof(v.text), "triple fault: the vCPU shut down");
-	else if (r->last.kind == EXIT_HALT)
+	} else if (last->kind == EXIT_HALT) {
 		snprintf(v.text, sizeof(v.text), "executed HLT, with nothing to wake it");
-	else
+	} else if (last->kind == EXIT_DOOR && last->door == CM_DOOR_ASSERT) {
+		setup_assertion(run->vm, run->image, r->id, run->o);
 		return;
+	} else if (last->kind == EXIT_DOOR && last->door != CM_DOOR_DONE &&
+		   last->door != CM_DOOR_CRASH) { /* whose event says more */
+		snprintf(v.text, sizeof(v.text), "rang doorbell %u, which is none of a free run's",
+			 last->door);
+	} else {
+		return;
+	}
 	observation_add(run->o, &v);
 }
 
@@ -281,8 +293,20 @@ static void take_patches(struct free_run *run)
 			 took, elapsed);
 }
 
+/* Who wrote it nobody saw: whoever patches is taken for it. */
+static void judge_text(struct free_run *run)
+{
+	struct violation v;
+
+	if (!stray_store(run->site, run->s->nsites, run->text, vm_memory(run->vm)->text, true, &v))
+		return;
+	v.vcpu = run->s->patcher;
+	observation_add(run->o, &v);
+}
+
 static bool collect(struct free_run *run, struct err *e)
 {
+	judge_text(run);
 	for (uint32_t i = 0; i < run->s->vcpus; i++) {
 		struct vcpu_counts *c = &run->o->cpu[i];
 		struct runner *r = &run->runner[i];
@@ -300,6 +324,15 @@ static bool collect(struct free_run *run, struct err *e)
 		judge_end(run, r);
 	}
 	take_patches(run);
+	return true;
+}
+
+static bool keep_text(struct free_run *run, struct err *e)
+{
+	run->text = malloc(CM_TEXT_SIZE);
+	if (!run->text)
+		return err_set(e, ERR_HOST, "out of memory");
+	memcpy(run->text, vm_memory(run->vm)->text, CM_TEXT_SIZE);
 	return true;
 }
 
@@ -321,6 +354,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 		guard_release();
 		if (quirks)
 			*quirks = *vm_quirks(run.vm);
+		ok = ok && keep_text(&run, e);
 	}
 	if (ok) {
 		o->irqchip = vm_irqchip(run.vm);
@@ -330,6 +364,7 @@ bool run_free(const struct image *image, const struct scenario *s, struct observ
 		ok = ok && collect(&run, e);
 	}
 	vm_free(run.vm);
+	free(run.text);
 	insn_fini(&run.decoder);
 	return ok;
 }

@@ -307,11 +307,14 @@ static void take_landmark(struct player *p)
 	machine_digest(p->m, l->digest);
 }
 
-/* In turn, with nothing left to inject, the same state means the same future: it never ends. */
+/* In turn, nothing left to inject and nobody stalled, the same state means the same future. */
 static void look_for_repetition(struct player *p)
 {
 	for (size_t i = 0; i < p->s->ninjections; i++)
 		if (!p->injection[i].over)
+			return;
+	for (uint32_t i = 0; i < p->s->vcpus; i++)
+		if (p->stalled_until[i] > p->m->steps)
 			return;
 	if (at_landmark(p)) {
 		p->ended = true;

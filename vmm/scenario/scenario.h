@@ -97,7 +97,7 @@ const char *distribution_name(enum distribution d);
 bool distribution_parse(const char *name, enum distribution *d);
 
 struct free_options {
-	uint64_t iterations; /* per executor; 0: by time */
+	uint32_t iterations; /* per executor; 0: by time */
 	double seconds;
 	double nmi_rate;   /* per second and vCPU; 0 none */
 	uint32_t nmi_mask; /* vCPUs */

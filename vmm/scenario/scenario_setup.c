@@ -448,7 +448,7 @@ bool scenario_read_free(struct scenario *s, const struct jnode *n)
 	if (!jnode_object(n, scenario_free_keys) ||
 	    !jnode_one_of(n, ends, COUNT(ends), &end, &which))
 		return false;
-	if (which == 0 && !jnode_u64(&end, 1, INT64_MAX, &f->iterations))
+	if (which == 0 && !jnode_u32(&end, 1, UINT32_MAX, &f->iterations))
 		return false;
 	if (which == 1 && !jnode_real(&end, SECONDS_MIN, SECONDS_MAX, &f->seconds))
 		return false;

@@ -43,7 +43,7 @@ void kvmtest_take_turns(bool alone);
 void kvmtest_scenario(struct scenario *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Have (json) searched, as kvmtest_scenario() takes it. */
+/* What a search of (json), as kvmtest_scenario() takes it, by (jobs) workers came to. */
 enum kvmtest_how { PLAIN = 0, REDUCED = 1, EVERY_KIND = 2 };
 struct found {
 	enum verdict verdict;

@@ -310,7 +310,7 @@ Test(explore, instructions_that_no_schedule_came_by_are_named)
 /* Behind a stretch or a step, the search stops at the same instructions. */
 Test(explore, a_long_delay_ends_where_its_steps_end)
 {
-	kvmtest_guest("planted");
+	kvmtest_guest(NULL, "planted");
 	finds(VERDICT_CRASH, REDUCTION("delay", ""));
 }
 
@@ -330,7 +330,7 @@ Test(explore, a_latched_chunk_is_no_progress)
 /* Interrupts are on for one instruction in every turn of the loop: that is enough. */
 Test(explore, an_ipi_comes_when_it_can)
 {
-	kvmtest_guest("planted");
+	kvmtest_guest(NULL, "planted");
 	finds(VERDICT_SAFE, REDUCTION("toggle", ""));
 	finds(VERDICT_DEADLOCK, REDUCTION("masked", ""));
 }

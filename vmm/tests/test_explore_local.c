@@ -138,7 +138,7 @@ Test(explore_local, a_stretch_knows_where_it_returns_to)
 	static const char *const protocols[] = { "reduction_retpoline", "reduction_replaced",
 						 "reduction_dropped" };
 
-	kvmtest_guest("planted");
+	kvmtest_guest(NULL, "planted");
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
 		uint32_t stretches = 0;
 

@@ -283,6 +283,25 @@ Test(insn, operand_size)
 	assert_stores(BYTES("\xf0\x48\x0f\xc1\x07"), 8); /* lock xadd */
 }
 
+/* The list of SDM vol 3, "Serializing Instructions", its neighbours, and the upper half of RCX. */
+Test(insn, what_a_wrmsr_writes_to_decides_whether_it_serialises)
+{
+	static const uint32_t lax[] = { 0x48,  0x49,  0x122, 0x6e0, 0x6e1,
+					0x774, 0x802, 0x80b, 0x830, 0x83f };
+	static const uint32_t strict[] = { 0x0,	  0x10,	 0x47,	0x4a,	     0x121,	 0x123,
+					   0x6df, 0x6e2, 0x773, 0x775,	     0x7ff,	 0x900,
+					   0xda0, 0x1b,	 0x277, 0xc0000080u, 0xc0000102u };
+
+	for (size_t i = 0; i < sizeof(lax) / sizeof(lax[0]); i++) {
+		cr_expect_not(insn_wrmsr_serialises(lax[i]), "%#x", lax[i]);
+		cr_expect_not(insn_wrmsr_serialises(1ull << 32 | lax[i]), "%#x", lax[i]);
+	}
+	for (size_t i = 0; i < sizeof(strict) / sizeof(strict[0]); i++) {
+		cr_expect(insn_wrmsr_serialises(strict[i]), "%#x", strict[i]);
+		cr_expect(insn_wrmsr_serialises(0x48ull << 32 | strict[i]), "%#x", strict[i]);
+	}
+}
+
 Test(insn, other_isas)
 {
 	static const enum cm_isa isas[] = { CM_ISA_A32, (enum cm_isa)0, (enum cm_isa)5 };

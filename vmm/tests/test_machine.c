@@ -78,6 +78,32 @@ Test(machine, the_same_scenario_makes_the_same_decisions)
 	}
 }
 
+/* A stepped run bounds no history: a vCPU that never synchronises while others store for ever. */
+Test(machine, the_digest_of_a_long_history_is_of_all_of_it)
+{
+	char before[33], after[33], other[33];
+	uint8_t window[FETCH_WINDOW_MAX];
+	struct rig r;
+
+	rig_set_up(&r, NAIVE(0));
+	memcpy(window, machine_window(r.machine), r.machine->fetch.size);
+	for (uint32_t i = 0; i < 3000; i++) {
+		window[0] = (uint8_t)(i + 1);
+		cr_assert(fetch_stored(&r.machine->fetch, window, 0));
+		if (i == 1)
+			machine_digest(r.machine, before);
+	}
+	machine_digest(r.machine, after);
+	cr_expect_str_neq(after, before);
+	machine_digest(r.machine, other);
+	cr_expect_str_eq(after, other);
+	/* The oldest byte that can be fetched is as much of the state as the newest. */
+	r.machine->fetch.versions[1] ^= 1;
+	machine_digest(r.machine, other);
+	cr_expect_str_neq(after, other);
+	rig_tear_down(&r);
+}
+
 static uint32_t roll(uint64_t *seed, uint32_t sides)
 {
 	*seed = *seed * 6364136223846793005u + 1442695040888963407u;

@@ -377,6 +377,20 @@ static void count_calls(void *arg, struct machine *m, const struct step_report *
 	cr_expect_eq(fetch_now(&m->fetch), 0);
 }
 
+/* Who waits for a stalled vCPU comes back to its state over and over; the stall ends all the same. */
+Test(run_stepped, a_long_stall_is_no_repetition)
+{
+	struct rig r;
+
+	rig_set_up(&r, PLAY("stop_machine") "'inject': [{'what': 'stall', 'vcpu': 1, 'steps': 6000,"
+					    "'at': 'stop_machine.head', 'on': 0}], 'vcpus': 2");
+	cr_expect_eq(rig_play(&r, NULL, NULL), VERDICT_NOT_SEEN, "ended by %d after %llu",
+		     r.observation.end, (unsigned long long)r.observation.steps);
+	cr_expect_eq(r.observation.end, END_COMPLETE);
+	cr_expect_gt(r.observation.steps, 6000);
+	rig_tear_down(&r);
+}
+
 Test(run_stepped, a_watcher_sees_the_start_and_every_decision)
 {
 	struct calls calls = { 0 };

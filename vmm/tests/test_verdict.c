@@ -57,10 +57,13 @@ static enum verdict expected_violation(const struct input *in)
 		[VIOLATION_WRONG_TARGET] = VERDICT_WRONG_TARGET,
 		[VIOLATION_CRASH] = VERDICT_CRASH,
 		[VIOLATION_ILLEGAL_CHANGE] = VERDICT_ILLEGAL_CHANGE,
+		[VIOLATION_STRAY_STORE] = VERDICT_STRAY_STORE,
 	};
 
 	if (in->stepped)
 		return of[in->first];
+	if (in->kinds & (1u << VIOLATION_STRAY_STORE))
+		return VERDICT_STRAY_STORE;
 	if (in->kinds & (1u << VIOLATION_CRASH))
 		return VERDICT_CRASH;
 	if (in->kinds & (1u << VIOLATION_WRONG_TARGET))
@@ -247,9 +250,9 @@ Test(verdict, reason_is_cut)
 Test(verdict, names)
 {
 	static const char *const all[VERDICTS] = {
-		"safe",		"not-seen",    "torn",	   "stale", "unhandled-trap",
-		"wrong-target", "deadlock",    "livelock", "crash", "illegal-change",
-		"inconclusive", "unsupported", "suspect",
+		"safe",		"not-seen",	"torn",	       "stale",	  "unhandled-trap",
+		"wrong-target", "deadlock",	"livelock",    "crash",	  "illegal-change",
+		"stray-store",	"inconclusive", "unsupported", "suspect",
 	};
 	enum verdict v;
 

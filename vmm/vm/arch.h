@@ -81,7 +81,7 @@ struct vcpu_exit {
 	uint8_t door;
 	uint8_t vector;
 	uint64_t pushed_ip; /* EXIT_DELIVERED: the instruction pointer in the frame, or ELR_EL1 */
-	uint64_t argument;  /* EXIT_DOOR: CM_DOOR_ATOMIC's */
+	uint64_t argument;  /* EXIT_DOOR: the word it was rung with; CM_DOOR_ATOMIC's address */
 	char text[160];	    /* EXIT_UNEMULATED: what KVM said */
 };
 

@@ -162,7 +162,7 @@ static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 			       (unsigned long long)arm_get(v, ARM_PC));
 	memcpy(&value, run->mmio.data, sizeof(value));
 	x->kind = EXIT_DOOR;
-	x->door = address == CM_DOORBELL_ATOMIC ? CM_DOOR_ATOMIC : (uint8_t)value;
+	x->door = address == CM_DOORBELL_ATOMIC ? CM_DOOR_ATOMIC : CM_DOOR_REASON(value);
 	x->argument = value;
 	return vcpu_settle(v, e);
 }

@@ -194,6 +194,7 @@ static bool doorbell(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 			       run->io.port, v->id, (unsigned long long)v->arch.regs->rip);
 	x->kind = EXIT_DOOR;
 	x->door = ((const uint8_t *)run)[run->io.data_offset];
+	x->argument = (uint32_t)v->arch.regs->rax;
 	return vcpu_settle(v, e);
 }
 
