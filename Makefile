@@ -234,6 +234,7 @@ check: all
 	$(Q)scripts/check-replay.sh $(B)
 	$(Q)scripts/check-html.sh $(B)
 	$(Q)scripts/check-sweep.sh $(B)
+	$(Q)scripts/check-cli.sh $(B)
 	$(Q)CROSSMOD=$(B)/crossmod scripts/readme-table.sh --check
 else
 check: test-hosts

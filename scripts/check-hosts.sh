@@ -157,6 +157,18 @@ ends_with_its_command() {
 	[ "$waited" -lt 30 ] || fail "output was held open for $waited s behind the command's end"
 }
 
+# Ctrl-C while the machine boots, when there is nobody in it to be asked.
+ends_while_it_boots() {
+	started=$(date +%s)
+	status=0
+	timeout --preserve-status -s TERM 2 "$build/crossmod" --host amd explore --max-seconds 60 \
+		-o "$out/booting" scenarios/x86_64/stop_machine/every-schedule.json >/dev/null 2>&1 || status=$?
+	waited=$(($(date +%s) - started))
+	if [ "$status" -ne 130 ] || [ "$waited" -gt 15 ]; then
+		fail "ended while amd boots: exit status $status after $waited s"
+	fi
+}
+
 # A machine that has /dev/kvm is given a /dev without it.
 # shellcheck disable=SC2016 # the inner shell's
 without_kvm() {
@@ -341,6 +353,7 @@ for emulated; do
 	amd)
 		compare_searches amd
 		ends_with_its_command
+		ends_while_it_boots
 		falls_back
 		;;
 	arm64)

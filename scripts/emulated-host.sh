@@ -9,7 +9,7 @@
 #   arm64-el0  Neoverse N1, arm64 KVM with AArch32 at EL0 only
 # The files and the directory are this machine's (9p), so every path means the same there and
 # results are simply written. Output and exit status are COMMAND's. Ctrl-C goes to COMMAND, a second
-# one ends the machine. Exit status 77 when the machine cannot be had here, 3 when it failed.
+# one, or one while the machine boots, ends the machine: exit status 130. Exit status 77 when the machine cannot be had here, 3 when it failed.
 # --own-tmp: what COMMAND makes in /tmp itself is the machine's and goes with it; for programs that
 # need sockets there, which 9p has none of. The directories of /tmp are this machine's all the same.
 #
@@ -105,6 +105,26 @@ fi
 job=$(mktemp -d "${TMPDIR:-/tmp}/crossmod-host.XXXXXX")
 trap 'rm -rf "$job"' EXIT
 
+# Nobody can be asked to end while the machine still boots: then it is the machine that ends.
+# One signal may come twice at once, to the process and to its group: that is no second Ctrl-C.
+stopped=
+machine_pid=
+# shellcheck disable=SC2317 # the trap calls it
+stop() {
+	now=$(date +%s)
+	[ -n "$machine_pid" ] || exit 130
+	if [ ! -s "$job/alive" ]; then
+		stopped=$now
+		kill "$machine_pid" 2>/dev/null || true
+	elif [ -z "$stopped" ]; then
+		stopped=$now
+		echo 2 >&3
+	elif [ "$now" -gt "$((stopped + 1))" ]; then
+		kill "$machine_pid" 2>/dev/null || true
+	fi
+}
+trap stop INT TERM
+
 quoted() {
 	for word; do
 		printf " '%s'" "$(printf '%s' "$word" | sed "s/'/'\\\\''/g")"
@@ -185,19 +205,6 @@ watchdog_pid=$!
 
 # Opened for reading too: this must not wait for the machine.
 exec 3<>"$job/control.in"
-stopped=
-# One signal may come twice at once, to the process and to its group: that is no second Ctrl-C.
-# shellcheck disable=SC2317 # the trap calls it
-stop() {
-	now=$(date +%s)
-	if [ -z "$stopped" ]; then
-		stopped=$now
-		echo 2 >&3
-	elif [ "$now" -gt "$((stopped + 1))" ]; then
-		kill "$machine_pid" 2>/dev/null || true
-	fi
-}
-trap stop INT TERM
 
 # A signal ends `wait` early.
 ended=0
@@ -206,6 +213,8 @@ while kill -0 "$machine_pid" 2>/dev/null; do
 	wait "$machine_pid" || ended=$?
 done
 kill "$watchdog_pid" 2>/dev/null || true
+# A machine that ended early may never have opened them, and `cat` waits for that.
+: <>"$job/out" <>"$job/err"
 wait "$out_pid" "$err_pid" || true
 
 [ -z "${CROSSMOD_CONSOLE:-}" ] || cp "$job/console" "$CROSSMOD_CONSOLE"

@@ -76,15 +76,20 @@ fi
 # The outer machine's shell may be another architecture's.
 $b mount -o bind /bin/busybox "/host$job/busybox"
 
-$b chroot /host "$job/busybox" sh "$job/run" </dev/null >"$out" 2>"$err" &
-pid=$!
 (while echo alive; do
 	$b sleep 5
 done) >"$alive" &
 (while read -r signal; do
-	kill "-$signal" "$pid"
+	until [ -s /pid ]; do
+		$b sleep 1
+	done
+	kill "-$signal" "$($b cat /pid)"
 done) <"$control" &
-wait "$pid"
-echo $? >"/host$job/status"
+# Not in the background, where a shell has SIGINT ignored: one that comes before the command has a
+# handler for it must not be lost.
+status=0
+$b sh -c 'echo $$ >/pid && exec "$@"' sh "$b" chroot /host "$job/busybox" sh "$job/run" \
+	</dev/null >"$out" 2>"$err" || status=$?
+echo "$status" >"/host$job/status"
 $b sync
 $b reboot -f

@@ -148,6 +148,40 @@ static bool checkpoint_path(struct result *r, const char *dir, char *path, size_
 	return true;
 }
 
+/*
+ * A checkpoint may be hours of work: only the search that it is of may go on with
+ * it or replace it. The result beside it says which one that is.
+ */
+static bool is_its_own(const struct options *o, const struct result *r, const char *checkpoint,
+		       struct err *e)
+{
+	char difference[256];
+
+	if (access(checkpoint, F_OK) || report_same_search(r, difference, sizeof(difference)))
+		return true;
+	if (!o->resume)
+		return err_set(e, ERR_INPUT,
+			       "%s: an unfinished search of another system would be lost (%s): go "
+			       "on with it by --resume and its own options, write to another "
+			       "directory with -o, or remove it",
+			       checkpoint,
+			       *difference ? difference : "there is no result that says of which");
+	/* Without a result the checkpoint itself is asked, which only knows whether it is another. */
+	return !*difference ||
+	       err_set(e, ERR_INPUT,
+		       "%s: the checkpoint is of another system: %s: --resume wants the options "
+		       "that the search was started with",
+		       checkpoint, difference);
+}
+
+/* Started anew and now over: what an earlier start of the same search left is of no more use. */
+static void drop_if_over(const struct options *o, const struct result *r, const char *checkpoint)
+{
+	if (!o->resume && !r->observation.resumable &&
+	    (r->observation.end == END_COMPLETE || r->observation.end == END_VIOLATION))
+		unlink(checkpoint);
+}
+
 /* What this host cannot do becomes the verdict `unsupported`. */
 static bool search(const struct options *o, struct result *r, struct host *host, uint32_t jobs,
 		   struct err *e)
@@ -164,6 +198,7 @@ static bool search(const struct options *o, struct result *r, struct host *host,
 		.arg = r->scenario->name,
 	};
 	bool ok = checkpoint_path(r, dir, checkpoint, sizeof(checkpoint), e) &&
+		  is_its_own(o, r, checkpoint, e) &&
 		  explore_run(&q, &r->observation, &r->schedule, &host->quirks, e);
 
 	host->quirks_known = ok;
@@ -178,6 +213,7 @@ static bool search(const struct options *o, struct result *r, struct host *host,
 	if (!ok)
 		return false;
 	cmd_judge(r);
+	drop_if_over(o, r, checkpoint);
 	if (r->observation.resumable)
 		fprintf(stderr, "crossmod: %s: --resume goes on from here\n", checkpoint);
 	return report_write(r, dir, e);

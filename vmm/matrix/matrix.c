@@ -195,6 +195,7 @@ struct turn {
 	size_t cell;
 	uint64_t level; /* the cheaper the less */
 	uint64_t states;
+	double allowed; /* once it was run: seconds */
 };
 
 static uint64_t level_of(const struct matrix_cell *c)
@@ -247,23 +248,39 @@ static bool run_round(struct matrix *m, const struct matrix_runner *r, const str
 	return true;
 }
 
-/* The cells among (n) that (left) seconds would allow half as much again, to the front of (turn). */
+/* Ended by their share, and with the largest chance first: that had least, and then by their states. */
+static int by_chance(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	if (x->allowed != y->allowed)
+		return x->allowed < y->allowed ? -1 : 1;
+	return by_cost(a, b);
+}
+
+/*
+ * The cells among (n) that their share ended, to the front of (turn): as many as
+ * (left) seconds allow half as much again, each of them.
+ */
 static size_t worth_another(const struct matrix *m, struct turn *turn, size_t n, double left)
 {
-	double most = 0;
-	size_t kept = 0;
+	size_t ended = 0, kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct matrix_cell *c = &m->cell[turn[i].cell];
-		struct turn swapped = turn[kept];
+		struct turn swapped = turn[ended];
 
 		if (!c->done || !c->bound || strcmp(c->bound, "seconds"))
 			continue;
-		most = c->allowed > most ? c->allowed : most;
-		turn[kept++] = turn[i];
+		turn[ended] = turn[i];
 		turn[i] = swapped;
+		turn[ended].allowed = c->allowed;
+		turn[ended++].states = guess(m, c);
 	}
-	return left >= 1.5 * most * (double)kept ? kept : 0;
+	qsort(turn, ended, sizeof(*turn), by_chance);
+	while (kept < ended && left >= 1.5 * turn[kept].allowed * (double)(kept + 1))
+		kept++;
+	return kept;
 }
 
 static bool run_level(struct matrix *m, const struct matrix_runner *r, struct turn *turn, size_t n,
@@ -273,7 +290,7 @@ static bool run_level(struct matrix *m, const struct matrix_runner *r, struct tu
 
 	for (size_t left = n; ok && left && !r->stopped(r->self);) {
 		ok = run_round(m, r, turn, left, end, e);
-		left = worth_another(m, turn, left, end - r->now(r->self));
+		left = worth_another(m, turn, n, end - r->now(r->self));
 	}
 	for (size_t i = 0; ok && r->settle && i < n; i++)
 		if (m->cell[turn[i].cell].done)

@@ -114,8 +114,10 @@ struct matrix_runner {
  * protocol and model had before. A level may take half of the time that is
  * left, the last one all of it; each of its cells an equal share of that, and
  * what a cell leaves over is the others'. While a level has time left in the
- * end, the cells whose share was too small run again if it can be half as much
- * again. So the whole ends within max_seconds and what the cells take longer
+ * end, cells whose share was too small run again, as many as can have half as
+ * much again: those that had least first, and of these the ones of fewest states.
+ * A second is one of the clock: a cell has all workers, and the cells come one
+ * after the other. So the whole ends within max_seconds and what the cells take longer
  * than they are allowed, however many there are. Ends early, and true, when it
  * is stopped; false when a cell fails. The cells that are done stay so.
  */

@@ -35,6 +35,13 @@ bool report_write(struct result *r, const char *dir, struct err *e);
 /* Only make (dir) and set r->path, to know where it will be. */
 bool report_name(struct result *r, const char *dir, struct err *e);
 
+/*
+ * Is the result at r->path, of report_name(), of the search that (r) is to be?
+ * As far as a result tells: image, scenario, fetch model, vCPUs, budgets. If not,
+ * (difference) says in words what is another, and "" that no result can be read.
+ */
+bool report_same_search(const struct result *r, char *difference, size_t size);
+
 /* (text) and a newline as <dir>/<name>, in the same way. */
 bool report_write_text(const char *dir, const char *name, const char *text, struct err *e);
 

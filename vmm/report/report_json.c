@@ -189,6 +189,7 @@ static void put_stepped_limits(json_t *o, const struct scenario *s)
 		report_put(bounds, "max_seconds", fraction(s->explore.max_seconds));
 		report_put(bounds, "max_memory_mb", count(s->explore.max_memory_mb));
 		report_put(bounds, "reduction", json_boolean(!s->explore.no_reduction));
+		report_put(bounds, "every_violation", json_boolean(s->explore.every));
 	} else {
 		report_put(budgets, "injections", count(s->ninjections));
 		report_put(bounds, "max_steps", count(s->max_steps));

@@ -315,6 +315,35 @@ Test(matrix, a_share_that_was_too_small_grows_while_there_is_time)
 	free(t);
 }
 
+/* Time for some of the cells that their share ended is not left over because it is too little for all. */
+Test(matrix, what_is_left_goes_to_some_when_it_is_too_little_for_all)
+{
+	struct matrix_choice choice = everything;
+	struct toy *t = toy_new(1e-6);
+	struct matrix m;
+	size_t safe = 0, most = 0;
+
+	choice.vcpus = 1u << 2;
+	choice.nmis = 1u << MATRIX_NMI_NONE;
+	/* The cheap ones come first in each protocol's row, and the last row's leave time over. */
+	for (uint32_t f = FETCH_SC; f <= FETCH_DESC; f++)
+		t->need[f] = 2.6; /* 10.4 s, of a share of 100 / 15 to 100 / 12 */
+	m = planned(&choice);
+	cr_assert(run(&m, t));
+	for (size_t i = 0; i < m.ncells; i++) {
+		safe += m.cell[i].verdict == VERDICT_SAFE;
+		most = m.cell[i].verdict == VERDICT_SAFE ? most : most + 1;
+	}
+	cr_expect_gt(t->runs, m.ncells, "some run again");
+	cr_expect_gt(safe, 6, "and of these some end: %zu", safe);
+	cr_expect_gt(most, 0, "though not all can: %zu", most);
+	cr_expect_leq(m.seconds, 100 + 1e-6);
+	for (size_t i = m.ncells; i < t->runs; i++)
+		cr_expect_geq(t->ran[i].allowed, 1.5 * 100 / 15, "half as much again");
+	matrix_fini(&m);
+	free(t);
+}
+
 /* 0 would be no bound at all. */
 Test(matrix, a_cell_is_always_allowed_something)
 {

@@ -163,3 +163,54 @@ Test(report, no_witness)
 	cr_expect_not(witness_load(&w, scratch_directory, &e));
 	cr_expect_eq(e.code, ERR_INPUT);
 }
+
+/* ---- searches ---- */
+
+/* (wanted) against what is written of (kept); "same", or what is another. */
+static const char *against(struct result *kept, const struct scenario *wanted, char *text,
+			   size_t size)
+{
+	struct result r = *kept;
+
+	json_decref(sample_written(kept, scratch_directory));
+	r.scenario = wanted;
+	cr_assert(report_name(&r, scratch_directory, NULL));
+	if (report_same_search(&r, text, size))
+		snprintf(text, size, "same");
+	cr_expect_eq(unlink(kept->path), 0);
+	return text;
+}
+
+Test(report, tells_the_same_search_from_another)
+{
+	struct scenario kept = sample_stepped_scenario, other;
+	struct result r;
+	char text[256];
+
+	sample_stepped(&r);
+	kept.method = METHOD_EXPLORE;
+	kept.fetch.model = FETCH_SC;
+	r.scenario = &kept;
+	other = kept;
+	other.explore.max_seconds = 7;
+	cr_expect_str_eq(against(&r, &other, text, sizeof(text)), "same", "a bound is no other");
+	other.explore.nmis[1] = SCENARIO_NMI_UNLIMITED;
+	cr_expect(strstr(against(&r, &other, text, sizeof(text)),
+			 "the NMI budget is [0,0] there and [0,\"unlimited\"] here"),
+		  "%s", text);
+	other.fetch.model = FETCH_STALE;
+	cr_expect(strstr(against(&r, &other, text, sizeof(text)),
+			 "the fetch model is \"sc/byte\" there and \"stale/byte\" here"),
+		  "%s", text);
+	other = kept;
+	other.explore.every = true;
+	cr_expect(strstr(against(&r, &other, text, sizeof(text)), "--every-violation is false"),
+		  "%s", text);
+	other = kept;
+	other.text = (char *)(uintptr_t) "{\"edited\": true}";
+	cr_expect(strstr(against(&r, &other, text, sizeof(text)), "the scenario's text is "), "%s",
+		  text);
+	cr_assert(report_name(&r, scratch_directory, NULL));
+	cr_expect_not(report_same_search(&r, text, sizeof(text)));
+	cr_expect_str_empty(text, "there is no result");
+}

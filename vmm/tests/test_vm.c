@@ -228,6 +228,31 @@ Test(vm, a_step_over_a_repetition_is_one_iteration)
 	vm_free(vm);
 }
 
+/* ---- what the emulator lacks ---- */
+
+Test(vm, an_instruction_that_kvm_does_not_emulate_is_named)
+{
+	static const uint8_t vzeroupper[] = { 0xc5, 0xf8, 0x77 };
+	struct vm *vm = boot(VM_STEPPED, 1);
+	struct vcpu *v = &vm->vcpu[0];
+	uint64_t start = vm->image->abi.selfcheck;
+	struct vcpu_exit x;
+	struct err e = { 0 };
+
+	memcpy(vm_host(vm, start, sizeof(vzeroupper)), vzeroupper, sizeof(vzeroupper));
+	v->arch.regs->rip = start;
+	x86_set_cpl(v, 0);
+	cr_assert(vcpu_step(v, &x, &e), "%s", e.text);
+	if (x.kind != EXIT_UNEMULATED) {
+		fprintf(stderr, "SKIPPED: this host executes VZEROUPPER at CPL0, or says #UD\n");
+	} else {
+		cr_expect(strstr(x.text, "emulate c5 f8 77, vzeroupper, at 0x"), "%s", x.text);
+		cr_expect(strstr(x.text, "(CPL0): \"cpl\": 3 runs it on the processor"), "%s",
+			  x.text);
+	}
+	vm_free(vm);
+}
+
 /* ---- state ---- */
 
 Test(vm, what_lies_behind_a_null_selector_is_no_state)

@@ -82,7 +82,7 @@ struct vcpu_exit {
 	uint8_t vector;
 	uint64_t pushed_ip; /* EXIT_DELIVERED: the instruction pointer in the frame, or ELR_EL1 */
 	uint64_t argument;  /* EXIT_DOOR: the word it was rung with; CM_DOOR_ATOMIC's address */
-	char text[160];	    /* EXIT_UNEMULATED: what KVM said */
+	char text[192];	    /* EXIT_UNEMULATED: which instruction, and what to do */
 };
 
 /* The state of a vCPU, opaque outside the backend but plain data: may be copied and hashed. */

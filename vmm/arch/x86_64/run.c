@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "image/insn.h"
+#include "model/site.h"
+
 #define STUBS_SIZE     (256u * CM_VECTOR_STRIDE)
 /*
  * Not the guest's: TF we step with; RF holds off instruction breakpoints, of which
@@ -71,23 +74,64 @@ bool arch_enter(struct vcpu *v, bool *kicked, struct err *e)
 }
 
 /*
- * Was it INT3 that KVM failed to emulate? The bytes it says it fetched decide,
- * where it says so: in memory another vCPU may have replaced them by now.
+ * What KVM failed to emulate, and how many bytes of it are known. Those that it
+ * says it fetched, where it says so: in memory another vCPU may have replaced
+ * them by now.
  */
-static bool failed_on_int3(const struct vcpu *v)
+static size_t failed_bytes(const struct vcpu *v, uint8_t bytes[INSN_LENGTH_MAX])
 {
 	const struct vm *vm = v->vm;
 	uint64_t ip = v->arch.regs->rip;
 	const uint8_t *text = vm->kind == VM_FREE ? vm->host.text : vm->host.view[v->id];
+	size_t n = v->run->emulation_failure.insn_size;
 
 	if (v->run->emulation_failure.ndata >= 3 &&
 	    v->run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES &&
-	    v->run->emulation_failure.insn_size)
-		return v->run->emulation_failure.insn_bytes[0] == 0xcc;
-	if (ip >= CM_TEXT_BASE && ip < CM_TEXT_BASE + CM_TEXT_SIZE)
-		return text[ip - CM_TEXT_BASE] == 0xcc;
-	text = vm_host(v->vm, ip, 1);
-	return text && *text == 0xcc;
+	    n && n <= INSN_LENGTH_MAX) {
+		memcpy(bytes, v->run->emulation_failure.insn_bytes, n);
+		return n;
+	}
+	for (n = INSN_LENGTH_MAX; n; n--) {
+		const uint8_t *from = vm_host(v->vm, ip, n);
+
+		if (ip >= CM_TEXT_BASE && ip - CM_TEXT_BASE + n <= CM_TEXT_SIZE)
+			from = text + (ip - CM_TEXT_BASE);
+		if (!from)
+			continue;
+		memcpy(bytes, from, n);
+		break;
+	}
+	return n;
+}
+
+static bool failed_on_int3(const struct vcpu *v)
+{
+	uint8_t bytes[INSN_LENGTH_MAX];
+
+	return failed_bytes(v, bytes) && bytes[0] == 0xcc;
+}
+
+/* The emulator is asked at CPL0 only: the same instruction at CPL3 is the processor's to run. */
+static void say_unemulated(const struct vcpu *v, char *text, size_t size)
+{
+	struct insn_decoder d = { 0 };
+	uint8_t bytes[INSN_LENGTH_MAX];
+	size_t n = failed_bytes(v, bytes), used;
+	char hex[3 * INSN_LENGTH_MAX + 1] = "", words[40] = "";
+
+	if (n && insn_init(&d, CM_ISA_X86_64, NULL)) {
+		uint8_t length = insn_decode(&d, bytes, n, v->arch.regs->rip).length;
+
+		n = length ? length : n;
+		insn_text(&d, bytes, n, v->arch.regs->rip, words, sizeof(words));
+		insn_fini(&d);
+	}
+	site_hex(bytes, (uint32_t)n, hex, sizeof(hex));
+	used = (size_t)snprintf(text, size, "this KVM cannot emulate %s%s%s%sat %#llx (CPL%u)", hex,
+				*words ? ", " : " ", words, *words ? ", " : "",
+				(unsigned long long)v->arch.regs->rip, vcpu_cpl(v));
+	if (!vcpu_cpl(v) && used < size)
+		snprintf(text + used, size - used, ": \"cpl\": 3 runs it on the processor");
 }
 
 /* The vector whose entry stub the vCPU stands in, or -1. */
@@ -174,9 +218,7 @@ static bool internal_error(struct vcpu *v, struct vcpu_exit *x, struct err *e)
 		if (v->vm->quirks.int3_cpl0_fails && failed_on_int3(v))
 			return inject_int3(v, x, e);
 		x->kind = EXIT_UNEMULATED;
-		snprintf(x->text, sizeof(x->text),
-			 "this host's KVM cannot emulate the instruction at %#llx (CPL%u)",
-			 (unsigned long long)v->arch.regs->rip, vcpu_cpl(v));
+		say_unemulated(v, x->text, sizeof(x->text));
 		return true;
 	}
 	return err_set(e, ERR_HOST, "KVM_EXIT_INTERNAL_ERROR, suberror %u, vCPU %u at %#llx",

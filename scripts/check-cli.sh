@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# check-cli.sh BUILD: what the command line says and does where it refuses: an unfinished search is
+# not overwritten by another one, --resume names what is another, wrong input ends with status 2
+# and a message that names what is wrong.
+set -eu
+
+build=$1
+crossmod=$build/crossmod
+work=$(mktemp -d "${TMPDIR:-/tmp}/crossmod-cli.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() {
+	echo "check-cli: FAILED: $*" >&2
+	failed=1
+}
+
+# ends STATUS 'what it says, as a regular expression' COMMAND...: of crossmod.
+ends() {
+	wanted=$1 text=$2
+	shift 2
+	status=0
+	"$crossmod" --host local "$@" >"$work/said" 2>&1 || status=$?
+	[ "$status" -eq "$wanted" ] || fail "crossmod $*: exit status $status, not $wanted: $(cat "$work/said")"
+	grep -q -e "$text" "$work/said" || fail "crossmod $*: says '$(cat "$work/said")', not '$text'"
+}
+
+case $(uname -m) in
+x86_64) ;;
+*)
+	echo "check-cli: SKIPPED: its scenarios are for x86-64"
+	exit 0
+	;;
+esac
+
+search=scenarios/x86_64/stop_machine/every-schedule.json
+keeps_a_checkpoint() {
+	set -- explore -o "$work/out" "$search"
+	ends 1 'resume goes on from here' "$@" -S 100
+	checkpoint=$(echo "$work"/out/*.checkpoint)
+	before=$(cksum <"$checkpoint")
+	ends 2 'would be lost (the NMI budget is \[0,0\] there and \[0,1\] here)' "$@" -S 100 -N 1=1
+	ends 2 'of another system: the fetch model is "stale/byte" there' "$@" --resume --fetch sc
+	[ "$before" = "$(cksum <"$checkpoint")" ] || fail "a refused search changed the checkpoint"
+	ends 1 'resume goes on from here' "$@" --resume -S 150
+	ends 0 'safe' "$@"
+	[ ! -e "$checkpoint" ] || fail "the finished search left its checkpoint"
+	ends 0 'safe' "$@" --fetch ordered
+}
+
+if [ -e /dev/kvm ]; then
+	keeps_a_checkpoint
+else
+	echo "check-cli: SKIPPED: no /dev/kvm: that searches are not overwritten"
+fi
+[ "$failed" -ne 0 ] || echo "check-cli: what is refused is refused, with the reason"
+exit "$failed"
