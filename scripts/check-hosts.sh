@@ -115,7 +115,7 @@ unit_tests() {
 	case $host in
 	amd)
 		tests=$build
-		filter='@(@(vm|machine|machine_state|run_stepped|bypass|setup)/*|explore/@(a*|deadlock*|instructions*|planted*|*on_planted_faults))'
+		filter='@(@(vm|machine|run_stepped|setup)/*|explore/@(deadlock*|planted_crashes*|*on_planted_faults))'
 		;;
 	*)
 		tests=$build/aarch64
