@@ -9,9 +9,10 @@
 #   arm64-el0  Neoverse N1, arm64 KVM with AArch32 at EL0 only
 # The files and the directory are this machine's (9p), so every path means the same there and
 # results are simply written. Output and exit status are COMMAND's. Ctrl-C goes to COMMAND, a second
-# one, or one while the machine boots, ends the machine: exit status 130. Exit status 77 when the machine cannot be had here, 3 when it failed.
-# --own-tmp: what COMMAND makes in /tmp itself is the machine's and goes with it; for programs that
-# need sockets there, which 9p has none of. The directories of /tmp are this machine's all the same.
+# one, or one while the machine boots, ends the machine: exit status 130. Exit status 77 when the
+# machine cannot be had here, 3 when it failed.
+# --own-tmp: /tmp is the machine's and goes with it, but for the directory there that the current one
+# is in, if it is; for programs that need sockets in /tmp, which 9p has none of.
 #
 # CROSSMOD_HOSTS: where fetch-hosts.sh has put the kernels (default: as there). CROSSMOD_CONSOLE:
 # keep the machine's console in that file.
@@ -141,9 +142,14 @@ export CROSSMOD_EMULATED
 	echo "cd$(quoted "$PWD") || exit 3"
 	echo "exec$(quoted "$@")"
 } >"$job/run"
-for directory in /tmp/*/; do
-	directory=${directory%/}
-	[ ! -d "$directory" ] || [ -h "$directory" ] || echo "$directory"
+# What of /tmp a machine with its own keeps: each bind takes the emulator a moment.
+for directory in "$job" "$PWD"; do
+	case $directory in
+	/tmp/*)
+		directory=${directory#/tmp/}
+		echo "/tmp/${directory%%/*}"
+		;;
+	esac
 done >"$job/directories"
 : >"$job/busybox"
 : >"$job/alive"

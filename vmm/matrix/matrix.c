@@ -153,7 +153,7 @@ bool matrix_plan(struct matrix *m, const struct image *image, const struct matri
 	m->image = image;
 	matrix_sites(image->abi.isa, &sites);
 	m->columns = sites * (size_t)__builtin_popcount(choice->models);
-	m->cell = calloc(most * sites, sizeof(*m->cell));
+	m->cell = calloc(most * sites + 1, sizeof(*m->cell));
 	if (!m->cell)
 		return err_set(e, ERR_HOST, "out of memory");
 	for (size_t i = 0; i < image->nprotocols; i++)

@@ -146,10 +146,8 @@ Test(arm_planted, the_watchdog_kicks_a_vcpu_that_does_not_exit)
 
 	guard_install();
 	kvmtest_take_turns(true);
-	rig_set_up(
-		&r,
-		"'protocol': 'word_store', 'method': 'stepped', 'vcpus': 2, "
-		"'sites': [{'site': 'a64_nop_b'}], 'schedule': [{'vcpu': 0, 'until_done': true}, {'vcpu': 1, 'until_done': true}]");
+	rig_set_up(&r, "'protocol': 'word_store', 'method': 'stepped', 'vcpus': 2, "
+		       "'sites': [{'site': 'a64_nop_b'}]");
 	code = r.machine->memory->image + (loop - CM_IMAGE_BASE);
 	memcpy(code, b_self, sizeof(b_self));
 	__builtin___clear_cache((char *)code, (char *)code + sizeof(b_self));
