@@ -241,6 +241,14 @@ uint32_t arch_return_frame(void)
 	return 0; /* an exception pushes nothing */
 }
 
+/* guest/arm64/entry.S: FRAME_SIZE bytes, of which the last words are vector, error and address. */
+struct arch_event_frame arch_event_frame(void)
+{
+	return (struct arch_event_frame){
+		.below = 288, .above = 0, .own_offset = -24, .own_size = 24
+	};
+}
+
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)
 {
 	snprintf(buf, size, "x0=%#llx x1=%#llx x2=%#llx sp=%#llx pc=%#llx pstate=%#llx elr=%#llx",
