@@ -108,9 +108,11 @@ static void reduction_see_stack(struct cm_frame *frame)
 		__asm__ volatile("ud2");
 }
 
-/* An exception in an NMI handler is the NMI's doing. */
+/* A #BP in an NMI's handler is the NMI's doing. */
 static CM_ROUTINE bool reduction_see_trap(struct cm_frame *frame)
 {
+	if (frame->vector != 3)
+		return false;
 	reduction_see_stack(frame);
 	frame->ip = cm_control.site[0].resume;
 	return true;
