@@ -30,15 +30,6 @@ _Static_assert(CM_MAX_VCPUS *(FETCHES_MAX + EVENTS_MAX) <= SEARCH_ACTIONS_MAX,
  * latches is nothing executed yet: the next event discards it. NMIs inside NMIs
  * take a budget of two.
  */
-static bool in_nmi(const struct explorer *x, uint32_t vcpu)
-{
-	uint64_t first =
-		x->m->image->abi.stacks + (uint64_t)vcpu * CM_STACKS * (uint64_t)CM_STACK_SIZE;
-	uint64_t stack = (vcpu_sp(vm_vcpu(x->m->vm, vcpu)) - 1 - first) / CM_STACK_SIZE;
-
-	return stack == CM_STACK_NMI || stack == CM_STACK_NMI_BODY;
-}
-
 static void spend(struct explorer *x, const struct action *a)
 {
 	const struct action ipi = { .kind = ACTION_IPI, .vcpu = a->vcpu };
@@ -50,10 +41,28 @@ static void spend(struct explorer *x, const struct action *a)
 			x->budget.spent[a->vcpu] = 1;
 		else
 			x->budget.nmis[a->vcpu]--;
-	} else if (a->kind != ACTION_LATCH && !in_nmi(x, a->vcpu) &&
+	} else if (a->kind != ACTION_LATCH &&
+		   !context_in(&x->budget.contexts[a->vcpu], EVENT_NMI) &&
 		   (a->kind == ACTION_IPI || !machine_enabled(x->m, &ipi))) {
 		x->budget.spent[a->vcpu] = 0;
 	}
+}
+
+/* Which handlers the vCPU is in now. A latched NMI follows the IRET of another. */
+static void follow_events(struct explorer *x, const struct step_report *r)
+{
+	const struct vcpu *v = vm_vcpu(x->m->vm, r->action.vcpu);
+	struct contexts *c = &x->budget.contexts[r->action.vcpu];
+	uint64_t stacks = x->m->image->abi.stacks;
+
+	if (r->action.kind == ACTION_NMI && r->delivered)
+		context_enter(c, v, EVENT_NMI, stacks);
+	else if (r->action.kind == ACTION_IPI && r->delivered)
+		context_enter(c, v, EVENT_IPI, stacks);
+	else
+		context_leave(c, v, stacks);
+	if (r->nmi_after)
+		context_enter(c, v, EVENT_NMI, stacks);
 }
 
 static void mark_executed(struct explorer *x, uint64_t pc)
@@ -69,6 +78,7 @@ bool explorer_decide(struct explorer *x, const struct action *a, struct step_rep
 	spend(x, a);
 	if (!machine_apply(x->m, a, r, e))
 		return false;
+	follow_events(x, r);
 	if (r->executed)
 		mark_executed(x, r->pc);
 	if (x->record)
@@ -89,7 +99,7 @@ static bool run_stretch(struct explorer *x, uint32_t vcpu, bool any, uint32_t li
 	struct step_report r;
 
 	*ran = 0;
-	if (x->record || x->options->no_reduction || machine_at_site(x->m, vcpu) ||
+	if (x->record || !local_reduces(x->local, vcpu) || machine_at_site(x->m, vcpu) ||
 	    !local_stretch(x->local, vcpu, any, limit, s))
 		return true;
 	for (uint32_t i = 0; i < s->paths; i++)
@@ -125,10 +135,9 @@ static bool run_on(struct explorer *x, uint32_t vcpu, uint32_t done, struct err 
 	struct step_report r;
 	uint32_t ran;
 
-	if (x->options->no_reduction)
-		return true;
-	for (; done < LOCAL_MAX && !x->o.nviolations; done += ran) {
-		if (!machine_enabled(x->m, &step) || !local_is(x->local, vcpu))
+	for (; !x->o.nviolations && machine_enabled(x->m, &step); done += ran) {
+		if (!local_is(x->local, vcpu) || !local_reduces(x->local, vcpu) ||
+		    done >= LOCAL_MAX)
 			return true;
 		if (!run_stretch(x, vcpu, false, LOCAL_MAX - done, &ran, e))
 			return false;
@@ -394,7 +403,8 @@ void explorer_free(struct explorer *x)
 	free(x);
 }
 
-struct explorer *explorer_new(const struct image *image, const struct scenario *s, struct err *e)
+struct explorer *explorer_new(const struct image *image, const struct scenario *s,
+			      const struct local_limits *limits, struct err *e)
 {
 	struct explorer *x = calloc(1, sizeof(*x));
 
@@ -404,7 +414,7 @@ struct explorer *explorer_new(const struct image *image, const struct scenario *
 	}
 	x->options = &s->explore;
 	x->m = machine_new(image, s, e);
-	x->local = x->m ? local_new(x->m, e) : NULL;
+	x->local = x->m ? local_new(x->m, x->budget.contexts, limits, e) : NULL;
 	x->executed = calloc(1, image->memory_size);
 	if (x->local && x->executed)
 		return x;

@@ -18,6 +18,7 @@ struct budget {
 	uint8_t spent[CM_MAX_VCPUS]; /* unlimited: hit, and nothing of its own done since */
 	/* The last move's. Of an illegal change neither vCPUs nor memory keep a trace. */
 	uint8_t violation;
+	struct contexts contexts[CM_MAX_VCPUS];
 };
 
 /* A machine that is searched, by one worker. */
@@ -34,8 +35,12 @@ struct explorer {
 	bool cut;		   /* an instruction had more fetches than are listed */
 };
 
-/* NULL on failure, as machine_new(). (image) and (s) must outlive it. */
-struct explorer *explorer_new(const struct image *image, const struct scenario *s, struct err *e);
+/*
+ * NULL on failure, as machine_new(). (image) and (s) must outlive it; (limits): of the
+ * reduction.
+ */
+struct explorer *explorer_new(const struct image *image, const struct scenario *s,
+			      const struct local_limits *limits, struct err *e);
 void explorer_free(struct explorer *x);
 struct search_system explorer_system(struct explorer *x);
 

@@ -5,6 +5,7 @@
  */
 #include "explore/explore_local.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,17 +16,22 @@
 
 struct local {
 	struct machine *m;
-	struct insn_access *access; /* per byte of the image, (known) says which are there */
+	const struct contexts *contexts; /* of each vCPU */
+	struct insn_access *access;	 /* per byte of the image, (known) says which are there */
 	bool *known;
-	bool unsound;
+	struct local_limits limits, met;
+	atomic_bool exceeded;
 };
 
-struct local *local_new(struct machine *m, struct err *e)
+struct local *local_new(struct machine *m, const struct contexts *contexts,
+			const struct local_limits *limits, struct err *e)
 {
 	struct local *l = calloc(1, sizeof(*l));
 
 	if (l) {
 		l->m = m;
+		l->contexts = contexts;
+		l->limits = l->met = *limits;
 		l->access = calloc(m->image->memory_size, sizeof(*l->access));
 		l->known = calloc(m->image->memory_size, sizeof(*l->known));
 	}
@@ -45,9 +51,48 @@ void local_free(struct local *l)
 	free(l);
 }
 
-bool local_unsound(const struct local *l)
+struct local_limits local_met(const struct local *l)
 {
-	return l->unsound;
+	return l->met;
+}
+
+bool local_exceeded(const struct local *l)
+{
+	return atomic_load(&l->exceeded);
+}
+
+bool local_reduces(const struct local *l, uint32_t vcpu)
+{
+	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
+
+	if (l->limits.everywhere)
+		return false;
+	for (uint32_t kind = 0; kind < 2; kind++)
+		if (l->limits.handlers[kind] & 1u << vcpu &&
+		    vcpu_can_take(v, (enum event_kind)kind))
+			return false;
+	return true;
+}
+
+static void meet(struct local *l, uint16_t *met, uint16_t limit, uint32_t bits)
+{
+	*met |= (uint16_t)bits;
+	if (*met != limit)
+		atomic_store(&l->exceeded, true);
+}
+
+static void meet_everywhere(struct local *l)
+{
+	meet(l, &l->met.everywhere, l->limits.everywhere, 1);
+}
+
+/* The innermost handler of (vcpu) looks at what it interrupted. */
+static void meet_handler(struct local *l, uint32_t vcpu)
+{
+	const struct contexts *c = &l->contexts[vcpu];
+	uint32_t kind = c->kind[c->count - 1u];
+
+	meet(l, &l->met.handlers[kind], l->limits.handlers[kind], 1u << vcpu);
 }
 
 static bool in_range(uint64_t address, uint64_t start, uint64_t size)
@@ -80,30 +125,53 @@ static bool is_fixed(const struct image *img, uint64_t address)
 			 2 * sizeof(uint32_t));
 }
 
+/* An access of one instruction: (by_stack), relative to the stack pointer. */
+struct touch {
+	uint32_t vcpu;
+	uint64_t address;
+	bool write, by_stack;
+};
+
 /*
- * Can nobody else notice an access of (vcpu) to (address)? Its own stacks,
- * mailbox and statistics; data that nobody writes. That nobody does is watched:
- * (unsound) is set by the first who touches another's stack or writes what is fixed.
+ * Its own stacks, mailbox and statistics; data that nobody writes. That nobody
+ * does is watched, and that no handler looks at what it interrupted: what a vCPU
+ * executes on its own must not matter to the event that comes in between. The
+ * mailbox needs no such watch. Only the kernel uses it: a handler puts
+ * (recover_ip, recover_sp) back as it found them, and what of (nmi_state) a nested
+ * NMI sees it only adds itself to.
  */
-static bool is_private(const struct local *l, uint32_t vcpu, uint64_t address, bool write,
-		       bool *unsound)
+static bool is_private(struct local *l, const struct touch *t, bool watch)
 {
 	const struct cm_abi *abi = &l->m->image->abi;
+	const struct image *img = l->m->image;
 
-	if (in_range(address, abi->stacks, CM_MAX_VCPUS * STACKS)) {
-		bool own = in_range(address, abi->stacks + vcpu * STACKS, STACKS);
+	if (in_range(t->address, abi->stacks, CM_MAX_VCPUS * STACKS)) {
+		bool own = in_range(t->address, abi->stacks + t->vcpu * STACKS, STACKS);
+		bool out = own && context_looks_out(&l->contexts[t->vcpu], t->address, t->by_stack,
+						    abi->stacks);
 
-		*unsound |= !own;
+		if (watch && out)
+			meet_handler(l, t->vcpu);
+		if (watch && !own)
+			meet_everywhere(l);
+		return own && !out;
+	}
+	if (is_fixed(img, t->address)) {
+		if (watch && t->write)
+			meet_everywhere(l);
+		return !t->write;
+	}
+	if (in_range(t->address, abi->cpu, CM_MAX_VCPUS * sizeof(struct cm_cpu))) {
+		bool own = in_range(t->address, abi->cpu + t->vcpu * sizeof(struct cm_cpu),
+				    sizeof(struct cm_cpu));
+
+		if (watch && !own)
+			meet_everywhere(l);
 		return own;
 	}
-	if (is_fixed(l->m->image, address)) {
-		*unsound |= write;
-		return !write;
-	}
-	return in_range(address, abi->cpu + vcpu * sizeof(struct cm_cpu), sizeof(struct cm_cpu)) ||
-	       in_range(address, abi->counts + vcpu * sizeof(struct cm_counts),
+	return in_range(t->address, abi->counts + t->vcpu * sizeof(struct cm_counts),
 			sizeof(struct cm_counts)) ||
-	       is_read_only(l->m->image, address);
+	       is_read_only(img, t->address);
 }
 
 /* Of code of (isa): an address of the image is only ever executed as one. */
@@ -141,17 +209,23 @@ static uint64_t effective(const struct vcpu *v, const struct insn_access *a)
 bool local_is(struct local *l, uint32_t vcpu)
 {
 	const struct vcpu *v = vm_vcpu(l->m->vm, vcpu);
+	struct touch t = { .vcpu = vcpu };
 	const struct insn_access *a;
+	bool private = true;
 
 	if (machine_at_site(l->m, vcpu))
 		return false;
 	a = access_of(l, vcpu_pc(v), vcpu_isa(v));
 	if (a->reach == REACH_OWN || a->reach == REACH_OTHER)
 		return a->reach == REACH_OWN;
-	if (a->reach == REACH_COPY &&
-	    !is_private(l, vcpu, vcpu_register(v, INSN_COPY_FROM), false, &l->unsound))
-		return false;
-	return is_private(l, vcpu, effective(v, a), a->write, &l->unsound);
+	if (a->reach == REACH_COPY) {
+		t.address = vcpu_register(v, INSN_COPY_FROM);
+		private = is_private(l, &t, true);
+	}
+	t.address = effective(v, a);
+	t.write = a->write;
+	t.by_stack = a->base == insn_stack_pointer(machine_decoder(l->m, vcpu_isa(v)));
+	return is_private(l, &t, true) && private;
 }
 
 /* ---- stretches ------------------------------------------------------------ */
@@ -234,8 +308,7 @@ static bool note_write(struct walk *w, uint64_t address, uint64_t size)
 static bool is_local_here(struct walk *w, const struct insn_access *a)
 {
 	uint8_t sp = insn_stack_pointer(machine_decoder(w->l->m, w->isa));
-	bool ignored = false;
-	uint64_t address;
+	struct touch t = { .vcpu = w->vcpu, .write = a->write, .by_stack = a->base == sp };
 
 	/* PUSH and CALL, above where the stack pointer was. */
 	w->wrote_above |= a->stack < 0 && w->stack > 0;
@@ -243,10 +316,10 @@ static bool is_local_here(struct walk *w, const struct insn_access *a)
 		return true;
 	if (!is_known(w, a->base) || !is_known(w, a->index) || a->index == sp)
 		return false;
-	address = effective(w->v, a) + (a->base == sp ? (uint64_t)w->stack : 0);
-	if (a->write && !note_write(w, address, a->size))
+	t.address = effective(w->v, a) + (t.by_stack ? (uint64_t)w->stack : 0);
+	if (t.write && !note_write(w, t.address, a->size))
 		return false;
-	return (w->any && !w->count) || is_private(w->l, w->vcpu, address, a->write, &ignored);
+	return (w->any && !w->count) || is_private(w->l, &t, false);
 }
 
 /* A return that leaves the stack pointer where it was before the last call of the stretch. */

@@ -21,7 +21,8 @@
 
 _Static_assert(EXPLORE_JOBS_MAX <= GUARD_VMS, "every worker's VM is watched");
 
-#define REPORT_MAX 2000u /* decisions until the guest says what a mixture did */
+#define SECONDS_MIN 1e-3  /* 0 would be no bound */
+#define REPORT_MAX  2000u /* decisions until the guest says what a mixture did */
 
 /* ---- what was found ------------------------------------------------------- */
 
@@ -70,8 +71,7 @@ static bool make_witness(struct explorer *x, struct search_system *sys,
 	return true;
 }
 
-static void report(const struct search_result *found, const struct explorer *x, bool unsound,
-		   struct observation *o)
+static void report(const struct search_result *found, struct observation *o)
 {
 	o->explored = true;
 	o->exhausted = found->end == SEARCH_EXHAUSTED;
@@ -91,10 +91,27 @@ static void report(const struct search_result *found, const struct explorer *x, 
 		o->end = END_VIOLATION;
 	else
 		o->end = found->end == SEARCH_BOUND ? END_STEPS : END_INTERRUPTED;
-	if (unsound && !x->options->no_reduction)
-		snprintf(o->suspect, sizeof(o->suspect),
-			 "a vCPU touched what the reduction takes for another's own, or for "
-			 "fixed: use --no-reduction");
+}
+
+/* Where the reduction was not made use of though it was asked for, and why. */
+static void say_limits(const struct local_limits *l, struct observation *o)
+{
+	static const char *const events[] = { [EVENT_NMI] = "NMI", [EVENT_IPI] = "IPI" };
+	size_t used = 0;
+
+	if (l->everywhere) {
+		snprintf(o->unreduced, sizeof(o->unreduced),
+			 "a vCPU touches another's stack or mailbox, or writes what is fixed: "
+			 "every instruction was a choice point");
+		return;
+	}
+	for (uint32_t kind = 0; kind < 2; kind++)
+		if (l->handlers[kind] && used < sizeof(o->unreduced))
+			used += (size_t)snprintf(
+				o->unreduced + used, sizeof(o->unreduced) - used,
+				"%san %s handler looks at what it interrupted: every instruction was a "
+				"choice point where it can come (vCPUs %#x)",
+				used ? "; " : "", events[kind], l->handlers[kind]);
 }
 
 /* ---- workers -------------------------------------------------------------- */
@@ -102,8 +119,9 @@ static void report(const struct search_result *found, const struct explorer *x, 
 /* One explorer, and so one VM, for each worker of the search. */
 struct team {
 	uint32_t count;
-	bool unsound; /* see local_unsound() */
-	bool cut;     /* not every fetch was tried */
+	struct local_limits limits, met; /* of the reduction: in force, and needed */
+	bool cut;			 /* not every fetch was tried */
+	bool repeat;			 /* what was found does not hold */
 	struct explorer *explorer[EXPLORE_JOBS_MAX];
 	struct search_system system[EXPLORE_JOBS_MAX];
 	struct search_system *systems[EXPLORE_JOBS_MAX];
@@ -113,13 +131,20 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 		     uint32_t jobs, struct err *e)
 {
 	for (uint32_t i = 0; i < jobs; i++, t->count++) {
-		t->explorer[i] = explorer_new(image, s, e);
+		t->explorer[i] = explorer_new(image, s, &t->limits, e);
 		if (!t->explorer[i])
 			return false;
 		t->system[i] = explorer_system(t->explorer[i]);
 		t->systems[i] = &t->system[i];
 	}
 	return true;
+}
+
+static void add_limits(struct local_limits *sum, struct local_limits l)
+{
+	sum->handlers[EVENT_NMI] |= l.handlers[EVENT_NMI];
+	sum->handlers[EVENT_IPI] |= l.handlers[EVENT_IPI];
+	sum->everywhere |= l.everywhere;
 }
 
 /* What all of them counted, executed and watched, and what any of them doubts, into the first's. */
@@ -131,7 +156,7 @@ static void gather(struct team *t, struct observation *o)
 	o->executed = 0;
 	for (uint32_t i = 0; i < t->count; i++) {
 		o->executed += t->explorer[i]->m->steps;
-		t->unsound |= local_unsound(t->explorer[i]->local);
+		add_limits(&t->met, local_met(t->explorer[i]->local));
 		t->cut |= t->explorer[i]->cut;
 		if (!*o->suspect)
 			memcpy(o->suspect, t->explorer[i]->o.suspect, sizeof(o->suspect));
@@ -145,16 +170,18 @@ static void gather(struct team *t, struct observation *o)
 /* ---- checkpoints ---------------------------------------------------------- */
 
 /*
- * A checkpoint file: the search's own part, then whether the reduction was
- * unsound and whether fetches were left out, then a byte for each of the image's
- * that was executed.
+ * A checkpoint file: the search's own part; whether fetches were left out; a byte
+ * for each of the image's that was executed; and at its end the limits of the
+ * reduction, those in force and those met.
  */
-enum { TRAILER_UNSOUND = 1, TRAILER_CUT = 2 };
-
 struct checkpoint {
 	const char *path;
 	char temporary[600];
 	FILE *from, *to;
+};
+
+struct checkpoint_end {
+	struct local_limits limits, met;
 };
 
 /* What moves depend on beside the state: the same for the same question on the same host. */
@@ -176,7 +203,6 @@ static uint64_t identity_of(const struct team *t, const struct scenario *s,
 		s->fetch.iline,
 		s->check_changes,
 		s->offline,
-		s->explore.no_reduction,
 		s->explore.every,
 		quirks->step_cpl3_via_guest,
 		quirks->int3_cpl0_fails,
@@ -189,12 +215,28 @@ static uint64_t identity_of(const struct team *t, const struct scenario *s,
 	XXH3_64bits_update(state, s->text, strlen(s->text));
 	XXH3_64bits_update(state, s->explore.nmis, sizeof(s->explore.nmis));
 	XXH3_64bits_update(state, words, sizeof(words));
+	XXH3_64bits_update(state, &t->limits, sizeof(t->limits));
 	identity = XXH3_64bits_digest(state);
 	XXH3_freeState(state);
 	return identity;
 }
 
-static bool checkpoint_open(struct checkpoint *c, const struct explore_request *q, struct err *e)
+/* Those of the search to go on with, which come last. */
+static bool read_limits(struct checkpoint *c, struct team *t, struct err *e)
+{
+	struct checkpoint_end end;
+
+	if (fseek(c->from, -(long)sizeof(end), SEEK_END) ||
+	    fread(&end, 1, sizeof(end), c->from) != sizeof(end) || fseek(c->from, 0, SEEK_SET))
+		return err_set(e, ERR_INPUT, "%s: this is no checkpoint: it ends early", c->path);
+	t->limits = end.limits;
+	t->met = end.met;
+	return true;
+}
+
+/* Before there is a team: it has to know its limits. */
+static bool checkpoint_open(struct checkpoint *c, const struct explore_request *q, struct team *t,
+			    struct err *e)
 {
 	*c = (struct checkpoint){ .path = q->checkpoint };
 	if (!c->path)
@@ -203,6 +245,8 @@ static bool checkpoint_open(struct checkpoint *c, const struct explore_request *
 	if (q->resume && !(c->from = fopen(c->path, "re")))
 		return err_set(e, ERR_INPUT, "%s: %s: there is no search to go on with", c->path,
 			       strerror(errno));
+	if (c->from && !read_limits(c, t, e))
+		return false;
 	c->to = fopen(c->temporary, "we");
 	return c->to || err_sys(e, errno, "%s", c->temporary);
 }
@@ -210,30 +254,30 @@ static bool checkpoint_open(struct checkpoint *c, const struct explore_request *
 static bool read_trailer(struct checkpoint *c, struct team *t, struct err *e)
 {
 	size_t size = t->explorer[0]->m->image->memory_size;
-	int unsound = fgetc(c->from);
+	int cut = fgetc(c->from);
 
-	if (unsound == EOF || fread(t->explorer[0]->executed, 1, size, c->from) != size)
+	if (cut == EOF || fread(t->explorer[0]->executed, 1, size, c->from) != size)
 		return err_set(e, ERR_INPUT, "the checkpoint ends early");
-	t->unsound = unsound & TRAILER_UNSOUND;
-	t->cut = unsound & TRAILER_CUT;
+	t->cut = cut;
 	return true;
 }
 
 static bool write_trailer(struct checkpoint *c, struct team *t, struct err *e)
 {
+	const struct checkpoint_end end = { t->limits, t->met };
 	size_t size = t->explorer[0]->m->image->memory_size;
-	int flags = (t->unsound ? TRAILER_UNSOUND : 0) | (t->cut ? TRAILER_CUT : 0);
 
 	errno = 0;
-	if (fputc(flags, c->to) == EOF ||
-	    fwrite(t->explorer[0]->executed, 1, size, c->to) != size || fflush(c->to) ||
+	if (fputc(t->cut ? 1 : 0, c->to) == EOF ||
+	    fwrite(t->explorer[0]->executed, 1, size, c->to) != size ||
+	    fwrite(&end, 1, sizeof(end), c->to) != sizeof(end) || fflush(c->to) ||
 	    rename(c->temporary, c->path))
 		return err_sys(e, errno, "%s", c->path);
 	return true;
 }
 
-/* Finished: nothing is left to go on with. Failed: what there was is kept. */
-static void checkpoint_close(struct checkpoint *c, bool saved, bool finished)
+/* What there was is kept, until the search is finished: finish(). */
+static void checkpoint_close(struct checkpoint *c, bool saved)
 {
 	if (c->from)
 		fclose(c->from);
@@ -241,22 +285,53 @@ static void checkpoint_close(struct checkpoint *c, bool saved, bool finished)
 		fclose(c->to);
 	if (c->to && !saved)
 		unlink(c->temporary);
-	if (c->from && finished)
-		unlink(c->path);
 }
 
-/* ---- the whole ------------------------------------------------------------ */
+/* ---- one search ----------------------------------------------------------- */
+
+/* What the search asks now and then: the caller, and whether the reduction still holds. */
+struct watch {
+	const struct explore_request *q;
+	const struct team *t;
+	bool stopped; /* by the caller */
+};
+
+static bool look(void *arg, const struct search_progress *p)
+{
+	struct watch *w = arg;
+	bool exceeded = false;
+
+	for (uint32_t i = 0; i < w->t->count; i++)
+		exceeded |= local_exceeded(w->t->explorer[i]->local);
+	w->stopped |= w->q->progress && w->q->progress(w->q->arg, p);
+	return w->stopped || exceeded;
+}
+
+/*
+ * Must it be done again, within other limits? A violation is one whatever the
+ * reduction left out: its schedule has been found. All else is about every schedule.
+ */
+static bool must_repeat(const struct team *t, const struct watch *w, bool every,
+			const struct search_result *found)
+{
+	return memcmp(&t->met, &t->limits, sizeof(t->met)) && !w->stopped &&
+	       (!found->violation || every);
+}
 
 static bool search_team(struct team *t, const struct explore_request *q, struct checkpoint *c,
 			struct search_result *found, struct observation *o, struct err *e)
 {
 	const struct explore_options *x = &q->scenario->explore;
+	double left = x->max_seconds - o->seconds;
+	struct watch w = { .q = q, .t = t };
 	const struct search_options options = {
 		.bounds = { .states = x->max_states,
-			    .seconds = x->max_seconds,
+			    .seconds = x->max_seconds <= 0 ? 0 :
+				       left > 0		   ? left :
+							     SECONDS_MIN,
 			    .memory = x->max_memory_mb << 20 },
-		.progress = q->progress,
-		.arg = q->arg,
+		.progress = look,
+		.arg = &w,
 		.resume = c->from,
 		.checkpoint = c->to,
 		.every = x->every,
@@ -267,7 +342,8 @@ static bool search_team(struct team *t, const struct explore_request *q, struct 
 
 	guard_release();
 	gather(t, o);
-	if (ok && found->saved)
+	t->repeat = ok && must_repeat(t, &w, x->every, found);
+	if (ok && found->saved && !t->repeat)
 		ok = write_trailer(c, t, e);
 	/* What is wrong with the file, not with the search. */
 	return ok || (e && e->code == ERR_INPUT && c->from && err_prefix(e, "%s: ", c->path));
@@ -285,52 +361,76 @@ static void judge_cut(const struct team *t, struct search_result *found)
 	found->bound = "fetches";
 }
 
+/* With the witness, and what is said of it. */
+static bool conclude(struct team *t, struct search_result *found, struct observation *o,
+		     struct schedule *witness, struct err *e)
+{
+	struct observation counted;
+
+	judge_cut(t, found);
+	counted = *o;
+	if ((found->violation || found->deadlock || found->livelock) &&
+	    !make_witness(t->explorer[0], t->systems[0], found, o, witness, e))
+		return false;
+	o->executed = counted.executed;
+	o->coverage = counted.coverage;
+	if (*counted.suspect) /* more than a witness that shows nothing of it says */
+		memcpy(o->suspect, counted.suspect, sizeof(o->suspect));
+	o->resumable = found->saved;
+	report(found, o);
+	o->seconds += counted.seconds;
+	if (!t->explorer[0]->options->no_reduction)
+		say_limits(&t->limits, o);
+	return true;
+}
+
+/* One search, within the limits of (t), and of its checkpoint when it is gone on with. */
 static bool explore(struct team *t, const struct explore_request *q, struct observation *o,
-		    struct schedule *witness, struct err *e)
+		    struct schedule *witness, struct quirks *quirks, struct err *e)
 {
 	struct search_result found = { 0 };
-	struct observation counted;
 	struct checkpoint c;
-	bool ok = checkpoint_open(&c, q, e) && search_team(t, q, &c, &found, o, e);
+	bool ok = checkpoint_open(&c, q, t, e) && assemble(t, q->image, q->scenario, q->jobs, e) &&
+		  search_team(t, q, &c, &found, o, e);
 
-	checkpoint_close(&c, ok && found.saved, ok && !found.saved);
-	judge_cut(t, &found);
-	counted = *o;
-	/* No error, but the guest's doing: a vCPU never came back, and so nothing that was found counts. */
+	if (t->count)
+		*quirks = *vm_quirks(t->explorer[0]->m->vm);
+	checkpoint_close(&c, ok && found.saved && !t->repeat);
 	if (!ok && guard_fired()) {
+		/* No error, but the guest's doing: a vCPU never came back, so nothing that was found counts. */
 		o->end = END_HUNG;
-		return true;
-	}
-	if (ok && (found.violation || found.deadlock || found.livelock))
-		ok = make_witness(t->explorer[0], t->systems[0], &found, o, witness, e);
-	if (ok) {
-		o->executed = counted.executed;
-		o->coverage = counted.coverage;
-		if (*counted.suspect) /* more than a witness that shows nothing of it says */
-			memcpy(o->suspect, counted.suspect, sizeof(o->suspect));
-		o->resumable = found.saved;
-		report(&found, t->explorer[0], t->unsound, o);
+		ok = true;
+	} else if (ok && t->repeat) {
+		o->seconds += found.seconds;
+	} else {
+		ok = ok && conclude(t, &found, o, witness, e);
 	}
 	search_fini(&found);
+	for (uint32_t i = 0; i < t->count; i++)
+		explorer_free(t->explorer[i]);
 	return ok;
 }
 
+/* Again until the limits hold. They only ever grow, so that this ends. */
 bool explore_run(const struct explore_request *q, struct observation *o, struct schedule *witness,
 		 struct quirks *quirks, struct err *e)
 {
-	struct team t = { 0 };
+	struct local_limits limits = { .everywhere = q->scenario->explore.no_reduction };
+	struct explore_request request = *q;
+	struct team t;
 	bool ok;
 
 	assert(q->jobs > 0 && q->jobs <= EXPLORE_JOBS_MAX);
 	memset(o, 0, sizeof(*o));
 	o->stepped = true;
 	o->vcpus = q->scenario->vcpus;
-	ok = assemble(&t, q->image, q->scenario, q->jobs, e);
-	if (ok) {
-		*quirks = *vm_quirks(t.explorer[0]->m->vm);
-		ok = explore(&t, q, o, witness, e);
-	}
-	for (uint32_t i = 0; i < t.count; i++)
-		explorer_free(t.explorer[i]);
+	do {
+		t = (struct team){ .limits = limits, .met = limits };
+		ok = explore(&t, &request, o, witness, quirks, e);
+		limits = t.met;
+		request.resume = false;
+	} while (ok && t.repeat);
+	if (ok && q->resume && !o->resumable)
+		unlink(q->checkpoint); /* finished: nothing is left to go on with */
 	return ok;
 }

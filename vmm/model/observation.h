@@ -99,6 +99,7 @@ struct observation {
 	uint64_t memory; /* explore: bytes the search held at most */
 	const char *
 		bound; /* explore: which one ended it, "states", "seconds", "memory", "history", "fetches" or NULL */
+	char unreduced[320]; /* explore: where the reduction does not hold, and why; "" = it does */
 	struct coverage coverage;
 	double seconds;
 	char digest[33];   /* of the final state; stepped only, else "" */

@@ -265,8 +265,9 @@ enum verdict verdict_of(const struct observation *o, char *reason, unsigned int 
 			   o->steps, and_for_ever(o, cycle));
 	if (o->exhausted)
 		return say(&out, VERDICT_SAFE,
-			   "every schedule was tried: %" PRIu64 " states, %" PRIu64 " transitions",
-			   o->states, o->transitions);
+			   "every schedule was tried: %" PRIu64 " states, %" PRIu64
+			   " transitions%s%s",
+			   o->states, o->transitions, o->unreduced[0] ? "; " : "", o->unreduced);
 	if (o->stepped)
 		return say(&out, VERDICT_NOT_SEEN,
 			   "no violation on this schedule of %" PRIu64

@@ -82,6 +82,8 @@ static void put_outcome(json_t *o, const struct result *r)
 	report_put(o, "as_expected", json_boolean(r->as_expected));
 	report_put(o, "reason", report_text(r->reason));
 	report_put(o, "exhausted", json_boolean(seen->exhausted));
+	if (seen->unreduced[0])
+		report_put(o, "unreduced", json_string(seen->unreduced));
 	report_put(o, "states", count(seen->states));
 	report_put(o, "transitions", count(seen->transitions));
 	report_put(o, "steps", count(seen->steps));

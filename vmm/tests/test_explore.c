@@ -335,16 +335,41 @@ Test(explore, an_ipi_comes_when_it_can)
 	finds(VERDICT_DEADLOCK, REDUCTION("masked", ""));
 }
 
-/* What the reduction relies on is watched; without it nothing is relied on. */
-Test(explore, a_vcpu_on_anothers_stack_is_suspect)
+/*
+ * What the reduction relies on is watched: where it does not hold the search is
+ * done again without it, and says so.
+ */
+static void falls_back(enum verdict want, const char *json)
 {
-	struct found f;
+	struct found reduced = kvmtest_explore(1, REDUCED, json),
+		     plain = kvmtest_explore(1, PLAIN, json);
 
+	cr_expect_eq(reduced.verdict, want, "%s instead of %s: %s", verdict_name(reduced.verdict),
+		     verdict_name(want), json);
+	cr_expect_eq(plain.verdict, want, "%s instead of %s: %s", verdict_name(plain.verdict),
+		     verdict_name(want), json);
+	cr_expect(reduced.observation.unreduced[0], "%s", json);
+	cr_expect(!plain.observation.unreduced[0], "%s", json);
+	cr_expect_leq(reduced.observation.states, plain.observation.states, "%s", json);
+}
+
+Test(explore, a_vcpu_at_anothers_stack_or_mailbox_is_not_reduced)
+{
 	kvmtest_guest(NULL, "planted");
-	f = kvmtest_explore(1, REDUCED, PLANTED("borrow", ""));
-	cr_expect_eq(f.verdict, VERDICT_SUSPECT, "%s", verdict_name(f.verdict));
-	f = kvmtest_explore(1, PLAIN, PLANTED("borrow", ""));
-	cr_expect_eq(f.verdict, VERDICT_SAFE, "%s", verdict_name(f.verdict));
+	falls_back(VERDICT_SAFE, PLANTED("borrow", ""));
+	falls_back(VERDICT_SAFE, REDUCTION("mailbox", ""));
+}
+
+/* What nobody but a handler can notice is no secret to the handler. */
+Test(explore, a_handler_that_looks_at_what_it_interrupted)
+{
+	kvmtest_guest(NULL, "planted");
+	falls_back(VERDICT_CRASH, REDUCTION("stack", ", 'explore': {'nmi': {'0': 1}}"));
+	falls_back(VERDICT_CRASH, REDUCTION("frame", ", 'explore': {'nmi': {'0': 1}}"));
+	falls_back(VERDICT_CRASH,
+		   REDUCTION("trap", ", 'nmi_runs_site': true, 'explore': {'nmi': {'0': 1}}"));
+	falls_back(VERDICT_CRASH, REDUCTION("stack_ipi", ""));
+	falls_back(VERDICT_CRASH, REDUCTION("frame_ipi", ""));
 }
 
 Test(explore, the_number_of_workers_changes_nothing)

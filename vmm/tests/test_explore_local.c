@@ -78,6 +78,8 @@ static bool move_on(struct rig *r, uint32_t turn)
 /* Every stretch of a run of (protocol); how many instructions all of them were. */
 static uint32_t follow(const char *protocol, uint32_t *stretches)
 {
+	const struct contexts outside[CM_MAX_VCPUS] = { { 0 } };
+	const struct local_limits none = { 0 };
 	uint32_t instructions = 0, turn = 0;
 	struct stretch s;
 	struct err e = { 0 };
@@ -89,7 +91,7 @@ static uint32_t follow(const char *protocol, uint32_t *stretches)
 		   "'sites': [{'site': 'nop5_jmp5', 'at': 'cross-line'}]",
 		   protocol);
 	cr_assert(machine_state_begin(r.machine, NULL));
-	l = local_new(r.machine, &e);
+	l = local_new(r.machine, outside, &none, &e);
 	cr_assert(l, "%s", e.text);
 	for (uint32_t n = 0; n < KVMTEST_STEPS_MAX && !machine_finished(r.machine); n++) {
 		uint32_t vcpu = turn % 3;

@@ -163,6 +163,19 @@ uint64_t vcpu_counter(const struct vcpu *v);
 /* Bytes that an event's return takes off the stack in one instruction: IRET's frame, or RFE's. */
 uint32_t vcpu_return_frame(const struct vcpu *v);
 
+/*
+ * What of the interrupted context lies around the stack pointer of a vCPU in the
+ * entry stub of an event: (above) bytes that the event pushed, and (below) it what
+ * the stub is about to save. Of these (own_size) bytes from (own_offset) on only
+ * say which event it is.
+ */
+struct arch_event_frame {
+	uint32_t below, above;
+	int32_t own_offset;
+	uint32_t own_size;
+};
+struct arch_event_frame arch_event_frame(void);
+
 /* The guest this host runs, and a part of its image's name: "x86_64", "arm64". */
 const char *arch_name(void);
 

@@ -72,6 +72,82 @@ static CM_ROUTINE void reduction_dropped(const struct cm_poke *poke, uint32_t co
 	CM_WRITE(reduction_word, 2);
 }
 
+/* On the stack of who is interrupted: 1 between two instructions of its own. */
+static volatile uint32_t *reduction_mark;
+
+enum { SEND_IPI = 1, BREAKPOINT = 2 };
+
+static CM_ROUTINE void reduction_marked(const struct cm_poke *poke, uint32_t count)
+{
+	volatile uint32_t mark = 0;
+
+	(void)count;
+	*(volatile uint32_t *volatile *)&reduction_mark = &mark;
+	if (cm_protocol()->variant & BREAKPOINT)
+		cm_poke8(&poke[0], 0, CM_INT3);
+	if (cm_protocol()->variant & SEND_IPI)
+		cm_ipi(1u << cm_cpu_id());
+	__asm__ volatile(".globl reduction_from\nreduction_from:");
+	mark = 1;
+	mark = 0;
+	__asm__ volatile(".globl reduction_to\nreduction_to:");
+	CM_WRITE(reduction_word, 1);
+	if (cm_protocol()->variant & BREAKPOINT) {
+		cm_poke_tail(&poke[0]);
+		cm_poke_head(&poke[0]);
+	}
+	*(volatile uint32_t *volatile *)&reduction_mark = NULL;
+}
+
+static void reduction_see_stack(struct cm_frame *frame)
+{
+	volatile uint32_t *mark = *(volatile uint32_t *volatile *)&reduction_mark;
+
+	(void)frame;
+	if (mark && *mark)
+		__asm__ volatile("ud2");
+}
+
+/* A #BP in an NMI's handler is the NMI's doing. */
+static CM_ROUTINE bool reduction_see_trap(struct cm_frame *frame)
+{
+	if (frame->vector != 3)
+		return false;
+	reduction_see_stack(frame);
+	frame->ip = cm_control.site[0].resume;
+	return true;
+}
+
+static void reduction_see_frame(struct cm_frame *frame)
+{
+	extern const char reduction_from[], reduction_to[];
+
+	if (frame->ip > (uint64_t)reduction_from && frame->ip < (uint64_t)reduction_to)
+		__asm__ volatile("ud2");
+}
+
+/* A mailbox that is another's. */
+static CM_ROUTINE void reduction_read_mailbox(const struct cm_poke *poke, uint32_t count)
+{
+	extern struct cm_cpu cm_cpu[];
+
+	(void)poke;
+	(void)count;
+	CM_WRITE(reduction_word, CM_READ(cm_cpu[1].done));
+}
+
+CM_PROTOCOL(reduction_stack, "NMIs look at the stack", .patch = reduction_marked,
+	    .nmi = reduction_see_stack);
+CM_PROTOCOL(reduction_frame, "NMIs look where they hit", .patch = reduction_marked,
+	    .nmi = reduction_see_frame);
+CM_PROTOCOL(reduction_trap, "traps in NMIs look at the stack", .patch = reduction_marked,
+	    .trapped = reduction_see_trap, .variant = BREAKPOINT);
+CM_PROTOCOL(reduction_stack_ipi, "IPIs look at the stack", .patch = reduction_marked,
+	    .notified = reduction_see_stack, .variant = SEND_IPI);
+CM_PROTOCOL(reduction_frame_ipi, "IPIs look where they hit", .patch = reduction_marked,
+	    .notified = reduction_see_frame, .variant = SEND_IPI);
+CM_PROTOCOL(reduction_mailbox, "reads another's mailbox", .patch = reduction_read_mailbox);
+
 static void reduction_answer(struct cm_frame *frame)
 {
 	(void)frame;

@@ -261,6 +261,14 @@ uint32_t vcpu_return_frame(const struct vcpu *v)
 	return aarch32_kernel(v->vm) ? 8 : 0;
 }
 
+/* guest/arm64/entry.S: FRAME_SIZE bytes, of which the last words are vector, error and address. */
+struct arch_event_frame arch_event_frame(void)
+{
+	return (struct arch_event_frame){
+		.below = 288, .above = 0, .own_offset = -24, .own_size = 24
+	};
+}
+
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)
 {
 	snprintf(buf, size, "x0=%#llx x1=%#llx x2=%#llx sp=%#llx pc=%#llx pstate=%#llx elr=%#llx",

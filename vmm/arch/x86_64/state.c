@@ -101,6 +101,14 @@ uint32_t vcpu_return_frame(const struct vcpu *v)
 	return 40;
 }
 
+/* guest/x86_64/entry.S: vector and error code lie on the stack, and 15 registers follow. */
+struct arch_event_frame arch_event_frame(void)
+{
+	return (struct arch_event_frame){
+		.below = 15 * 8, .above = 2 * 8 + 40, .own_offset = 0, .own_size = 2 * 8
+	};
+}
+
 uint64_t vcpu_register(const struct vcpu *v, uint32_t number)
 {
 	const struct kvm_regs *r = v->arch.regs;
