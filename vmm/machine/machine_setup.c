@@ -166,8 +166,8 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
  */
 static void hash_fetch(const struct machine *m, XXH3_state_t *state)
 {
-	size_t versions = (size_t)m->fetch.count * m->fetch.size +
-			  (size_t)m->changes.count * m->changes.size;
+	size_t versions =
+		(size_t)m->fetch.count * m->fetch.size + (size_t)m->changes.count * m->changes.size;
 	size_t room = MACHINE_HISTORY_MAX + versions, used;
 	uint8_t *packed = malloc(room);
 
