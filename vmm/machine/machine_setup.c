@@ -167,12 +167,15 @@ bool machine_reset(struct machine *m, struct observation *o, struct err *e)
  */
 static void hash_fetch(const struct machine *m, XXH3_state_t *state)
 {
-	size_t size = machine_pack_history(m, NULL, 0);
-	uint8_t *packed = malloc(size);
+	size_t versions =
+		(size_t)m->fetch.count * m->fetch.size + (size_t)m->changes.count * m->changes.size;
+	size_t room = MACHINE_HISTORY_MAX + versions, used;
+	uint8_t *packed = malloc(room);
 
 	assert(packed);
-	machine_pack_history(m, packed, size);
-	XXH3_128bits_update(state, packed, size);
+	used = machine_pack_history(m, packed, room);
+	assert(used <= room);
+	XXH3_128bits_update(state, packed, used);
 	free(packed);
 }
 

@@ -106,7 +106,7 @@ static const struct damage damages[] = {
 	{ AT(rodata.abi.selfcheck), TEXT, NULL },
 	{ AT(rodata.abi.control), TEXT, "cm_abi.control: 0x10000000 (512 bytes)" },
 	{ AT(rodata.abi.control), CONTROL + 4, "cm_abi.control: 0x10003004 is not 8-byte aligned" },
-	{ AT(rodata.abi.cpu), RODATA, "cm_abi.cpu: 0x10002000 (1408 bytes)" },
+	{ AT(rodata.abi.cpu), RODATA, "cm_abi.cpu: 0x10002000 (1280 bytes)" },
 	{ AT(rodata.abi.counts), DATA + DATA_SIZE - 8, "cm_abi.counts" },
 	{ AT(rodata.abi.patches_size), 8, "cm_abi.patches_size: 8, must be 9536" },
 	{ AT(rodata.abi.patches), TEXT, "cm_abi.patches: 0x10000000 (9536 bytes)" },
