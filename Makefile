@@ -314,6 +314,9 @@ install: all
 	install -m 644 $(GUESTS) '$(DEST)/lib/crossmod'
 	install -m 755 scripts/emulated-host.sh scripts/emulated-init.sh scripts/fetch-hosts.sh \
 		'$(DEST)/lib/crossmod'
+	$(if $(wildcard $(B)/aarch64/crossmod),install -d '$(DEST)/lib/crossmod/aarch64' && \
+		install -m 755 $(B)/aarch64/crossmod '$(DEST)/lib/crossmod/aarch64' && \
+		install -m 644 $(wildcard $(GUESTS_arm64:%=$(B)/aarch64/guest-%.elf)) '$(DEST)/lib/crossmod/aarch64')
 	find scenarios -name '*.json' -exec install -D -m 644 {} '$(DEST)/share/crossmod/{}' ';'
 	install -D -m 644 scenarios/schema.json '$(DEST)/share/crossmod/schema.json'
 	install -D -m 644 vmm/crossmod.1 '$(DEST)/share/man/man1/crossmod.1'

@@ -49,6 +49,23 @@ keeps_a_checkpoint() {
 	ends 0 'safe' "$@" --fetch ordered
 }
 
+# An installation without the other program, and nothing in /usr/local either.
+finds_no_arm_program() {
+	mkdir "$work/bin" "$work/scripts"
+	cp "$crossmod" "$work/bin"
+	cp scripts/emulated-host.sh "$work/scripts"
+	status=0
+	"$work/bin/crossmod" --host arm64 list >"$work/said" 2>&1 || status=$?
+	if ! grep -q '^crossmod: --host' "$work/said"; then
+		echo "check-cli: SKIPPED: what is said without a program for arm64: one is installed"
+		return
+	fi
+	[ "$status" -eq 77 ] || fail "--host arm64 without a program for it: exit status $status"
+	grep -q "no $work/bin/aarch64/crossmod and no .*lib/crossmod/aarch64/crossmod: .*make install" \
+		"$work/said" || fail "--host arm64 without a program for it says: $(cat "$work/said")"
+}
+
+finds_no_arm_program
 if [ -e /dev/kvm ]; then
 	keeps_a_checkpoint
 else

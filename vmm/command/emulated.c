@@ -47,14 +47,14 @@ const char *emulated_names(void)
 	return "local, amd, arm64, arm64-el0 or auto";
 }
 
-/* The first of two files that may be executed; else (path) is the first's. */
+/* The first of two files that may be executed; else (path) is the second's. */
 static bool find(char *path, size_t size, const char *beside, const char *installed,
 		 const char *name)
 {
-	snprintf(path, size, "%s/%s", installed, name);
+	snprintf(path, size, "%s/%s", beside, name);
 	if (!access(path, X_OK))
 		return true;
-	snprintf(path, size, "%s/%s", beside, name);
+	snprintf(path, size, "%s/%s", installed, name);
 	return !access(path, X_OK);
 }
 
@@ -84,8 +84,10 @@ static bool find_places(struct places *p, enum emulated_host host, struct err *e
 	snprintf(beside, sizeof(beside), "%s/%s", own, hosts[host].architecture);
 	snprintf(installed, sizeof(installed), CROSSMOD_LIBDIR "/%s", hosts[host].architecture);
 	return find(p->program, sizeof(p->program), beside, installed, "crossmod") ||
-	       err_set(e, ERR_UNSUPPORTED, "--host %s: no %s; `make CROSS=%s' builds it",
-		       hosts[host].name, p->program, hosts[host].architecture);
+	       err_set(e, ERR_UNSUPPORTED,
+		       "--host %s: no %.150s/crossmod and no %.150s: `make CROSS=%s' builds it, "
+		       "and `make install' installs it then",
+		       hosts[host].name, beside, p->program, hosts[host].architecture);
 }
 
 enum emulated_host emulated_choose(enum emulated_host host, bool falls_back)
