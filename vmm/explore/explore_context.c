@@ -59,7 +59,8 @@ bool context_in(const struct contexts *c, enum event_kind kind)
 	return false;
 }
 
-bool context_looks_out(const struct contexts *c, uint64_t address, bool by_stack, uint64_t stacks)
+bool context_looks_out(const struct contexts *c, uint64_t sp, uint64_t address, bool by_stack,
+		       uint64_t stacks)
 {
 	struct arch_event_frame f = arch_event_frame();
 	uint64_t at = address - stacks, frame;
@@ -76,5 +77,8 @@ bool context_looks_out(const struct contexts *c, uint64_t address, bool by_stack
 		return false;
 	if (at >= frame + f.above)
 		return true;
+	/* Nor does it look at the frame while it moves it to the stack it will run on. */
+	if (stack_at(sp - stacks) != stack_at(at + 1))
+		return false;
 	return !by_stack && at - (frame + (uint64_t)(int64_t)f.own_offset) >= f.own_size;
 }

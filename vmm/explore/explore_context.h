@@ -36,6 +36,7 @@ bool context_in(const struct contexts *c, enum event_kind kind);
  * The entry code saves and restores those, relative to the stack pointer
  * (by_stack): it does nothing else with them.
  */
-bool context_looks_out(const struct contexts *c, uint64_t address, bool by_stack, uint64_t stacks);
+bool context_looks_out(const struct contexts *c, uint64_t sp, uint64_t address, bool by_stack,
+		       uint64_t stacks);
 
 #endif

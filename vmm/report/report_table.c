@@ -124,7 +124,8 @@ static void print_reason(FILE *out, const char *reason)
 
 static bool wants_reason(const struct result *r)
 {
-	return !r->as_expected || (r->verdict != VERDICT_SAFE && r->verdict != VERDICT_NOT_SEEN);
+	return !r->as_expected || r->observation.unreduced[0] ||
+	       (r->verdict != VERDICT_SAFE && r->verdict != VERDICT_NOT_SEEN);
 }
 
 static void print_summary(FILE *out, const struct result *results, size_t n)

@@ -347,12 +347,12 @@ Test(search_checkpoint, damage_under_a_right_checksum)
 	refuses(&t, &b, RECORDS + 16, 0, 4, "a state's record");
 	/* The second state's parent, action and flags; that its hash is the first one's. */
 	refuses(&t, &b, RECORDS + RECORD + 16, 1, 4, "a state's record");
-	refuses(&t, &b, RECORDS + RECORD + 20, 256, 2, "a state's record");
+	refuses(&t, &b, RECORDS + RECORD + 20, SEARCH_ACTIONS_MAX, 2, "a state's record");
 	refuses(&t, &b, RECORDS + RECORD + 20, 3, 2, "how a state was come to");
 	refuses(&t, &b, RECORDS + RECORD + 23, 2, 1, "a state's record");
 	refuses(&t, &b, RECORDS + 50 * RECORD + 16, 0, 4, "a state's record");
 	refuses(&t, &b, FIRST, 1, 8, "the number of moves");
-	refuses(&t, &b, FIRST + 8, 1000, 8, "the length of a state's row");
+	refuses(&t, &b, FIRST + 8, SEARCH_ACTIONS_MAX + 1000, 8, "the length of a state's row");
 	refuses(&t, &b, FIRST + 8, UINT64_MAX, 8, "the length of a state's row");
 	refuses(&t, &b, edge, 100, 4, "a move");
 	refuses(&t, &b, edge, 2, 4, "how a state was come to");
