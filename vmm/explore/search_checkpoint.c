@@ -26,7 +26,7 @@
 #endif
 
 #define MAGIC	"CMSEARCH"
-#define VERSION 2u
+#define VERSION 3u
 
 struct header {
 	char magic[8];

@@ -330,7 +330,7 @@ Test(search_checkpoint, damage_under_a_right_checksum)
 	size_t edge = FIRST + 8 * (expanded + 1), blob = edge + 8 * edges;
 
 	refuses(&t, &b, 0, 'X', 1, "no checkpoint of a search");
-	refuses(&t, &b, VERSION, 3, 8, "format 3, not 2");
+	refuses(&t, &b, VERSION, 2, 8, "format 2, not 3");
 	refuses(&t, &b, BYTES, b.size + 1, 8, "cut off");
 	refuses(&t, &b, BYTES, 79, 8, "its size");
 	refuses(&t, &b, BYTES, b.size - 8, 8, "the size of a snapshot");
@@ -358,7 +358,7 @@ Test(search_checkpoint, damage_under_a_right_checksum)
 	refuses(&t, &b, edge, 2, 4, "how a state was come to");
 	refuses(&t, &b, edge + 4, 64, 1, "a move");
 	refuses(&t, &b, edge + 5, 64, 1, "a move");
-	refuses(&t, &b, edge + 6, 4, 1, "a move");
+	refuses(&t, &b, edge + 6, 8, 1, "a move");
 	refuses(&t, &b, edge + 7, 1, 1, "a move");
 	refuses(&t, &b, blob, UINT64_MAX, 8, "the size of a snapshot");
 	refuses(&t, &b, blob, 15, 8, "the size of a snapshot");
