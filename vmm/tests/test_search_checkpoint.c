@@ -358,7 +358,7 @@ Test(search_checkpoint, damage_under_a_right_checksum)
 	refuses(&t, &b, edge, 2, 4, "how a state was come to");
 	refuses(&t, &b, edge + 4, 64, 1, "a move");
 	refuses(&t, &b, edge + 5, 64, 1, "a move");
-	refuses(&t, &b, edge + 6, 4, 1, "a move");
+	refuses(&t, &b, edge + 6, 8, 1, "a move");
 	refuses(&t, &b, edge + 7, 1, 1, "a move");
 	refuses(&t, &b, blob, UINT64_MAX, 8, "the size of a snapshot");
 	refuses(&t, &b, blob, 15, 8, "the size of a snapshot");
