@@ -24,13 +24,16 @@ static bool parse_nmi(struct scenario *s, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	uint64_t vcpu, n;
-	char number[8];
+	char number[8], right[64];
 
 	if (!equals)
 		return bad(e, "--nmi", text, "VCPU=N or VCPU=unlimited");
 	snprintf(number, sizeof(number), "%.*s", (int)(equals - text), text);
-	if (!cmd_parse_number(number, s->vcpus - 1, &vcpu))
-		return bad(e, "--nmi", text, "for one of the scenario's vCPUs");
+	if (!cmd_parse_number(number, s->vcpus - 1, &vcpu)) {
+		snprintf(right, sizeof(right), "for one of the scenario's vCPUs, 0 to %u",
+			 s->vcpus - 1);
+		return bad(e, "--nmi", text, right);
+	}
 	if (!strcmp(equals + 1, "unlimited"))
 		n = SCENARIO_NMI_UNLIMITED;
 	else if (!cmd_parse_number(equals + 1, SCENARIO_NMI_UNLIMITED - 1, &n))
@@ -52,23 +55,31 @@ static bool set_vcpus(struct scenario *s, const char *text, struct err *e)
 	return true;
 }
 
+/* Without the option there is no bound, so 0 would be none that is meant as one. */
+static bool at_least_one(const char *option, const char *text, uint64_t max, uint64_t *n,
+			 const char *right, struct err *e)
+{
+	return !text || (cmd_parse_number(text, max, n) && *n) || bad(e, option, text, right);
+}
+
 static bool set_bounds(struct explore_options *x, const struct options *o, struct err *e)
 {
-	uint64_t n;
+	uint64_t n = 0;
 
-	if (o->max_states && !cmd_parse_number(o->max_states, INT64_MAX, &x->max_states))
-		return bad(e, "--max-states", o->max_states, "a number");
-	if (o->max_seconds) {
-		if (!cmd_parse_number(o->max_seconds, 1u << 30, &n))
-			return bad(e, "--max-seconds", o->max_seconds, "a number of seconds");
+	if (!at_least_one("--max-states", o->max_states, INT64_MAX, &x->max_states,
+			  "a number of states, at least 1", e) ||
+	    !at_least_one("--max-seconds", o->max_seconds, 1u << 30, &n,
+			  "a whole number of seconds, at least 1", e))
+		return false;
+	if (n)
 		x->max_seconds = (double)n;
-	}
-	return !o->max_memory || cmd_parse_number(o->max_memory, 1u << 30, &x->max_memory_mb) ||
-	       bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
+	return at_least_one("--max-memory-mb", o->max_memory, 1u << 30, &x->max_memory_mb,
+			    "a number of MiB, at least 1", e);
 }
 
 static bool set_expect(struct scenario *s, const char *text, struct err *e)
 {
+	char right[320] = "a verdict: ";
 	enum verdict v;
 
 	/* What another method expects of its one schedule says nothing about all of them. */
@@ -76,8 +87,12 @@ static bool set_expect(struct scenario *s, const char *text, struct err *e)
 		s->expect = 1u << VERDICT_SAFE;
 	if (!text)
 		return true;
-	if (!verdict_parse(text, &v))
-		return bad(e, "--expect", text, "a verdict");
+	if (!verdict_parse(text, &v)) {
+		for (unsigned int i = 0; i < VERDICTS; i++)
+			snprintf(right + strlen(right), sizeof(right) - strlen(right), "%s%s",
+				 i ? ", " : "", verdict_name((enum verdict)i));
+		return bad(e, "--expect", text, right);
+	}
 	s->expect = 1u << v;
 	return true;
 }

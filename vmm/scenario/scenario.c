@@ -202,8 +202,11 @@ static bool read_expect(struct scenario *s, const struct jnode *root)
 /* In the order in which the checks need each other, whatever the file's order. */
 static bool read_all(struct scenario *s, const struct image *img, const struct jnode *root)
 {
-	struct jnode sites;
+	struct jnode sites, format;
 
+	if (json_is_object(root->json) && jnode_get(root, "format", &format))
+		return jnode_fail(root, "a result, not a scenario: `crossmod replay' executes its "
+					"schedule again");
 	s->image = img;
 	s->vcpus = VCPUS_DEFAULT;
 	s->max_steps = MAX_STEPS_DEFAULT;
