@@ -87,8 +87,20 @@ names_what_is_wrong() {
 
 finds_no_arm_program
 names_what_is_wrong
+# One table, and what there is no result of is counted.
+counts_all() {
+	cannot=$work/made-of-file
+	: >"$cannot"
+	ends 3 '^1 scenario: 0 as expected, 0 not, 0 unsupported, 1 failed$' \
+		run -o "$cannot/out" scenarios/x86_64/naive/new-head-old-tail.json
+	ends 2 '^3 scenarios: 2 as expected, 0 not, 0 unsupported, 1 failed$' \
+		explore -o "$work/three" "$search" "$work/out/x86_64-stop_machine-every-schedule.json" "$search"
+	[ "$(grep -c '^scenario ' "$work/said")" -eq 1 ] || fail "explore of three prints more than one table"
+}
+
 if [ -e /dev/kvm ]; then
 	keeps_a_checkpoint
+	counts_all
 else
 	echo "check-cli: SKIPPED: no /dev/kvm: that searches are not overwritten"
 fi
