@@ -173,6 +173,11 @@ static bool read_verdict(struct scenario *s, const struct jnode *n)
 		names[i] = verdict_name((enum verdict)i);
 	if (!jnode_choice(n, names, VERDICTS, &i))
 		return false;
+	if (i == VERDICT_SAFE && s->method != METHOD_EXPLORE)
+		return jnode_fail(n,
+				  "only a search can find 'safe'; of what method '%s' tries it is "
+				  "'not-seen'",
+				  method_name(s->method));
 	if (s->expect & (1u << i))
 		return jnode_fail(n, "'%s' is listed twice", names[i]);
 	s->expect |= 1u << i;
