@@ -47,6 +47,9 @@ keeps_a_checkpoint() {
 	ends 0 'safe' "$@"
 	[ ! -e "$checkpoint" ] || fail "the finished search left its checkpoint"
 	ends 0 'safe' "$@" --fetch ordered
+	result=$(echo "$work"/out/*.json)
+	ends 2 'verdict safe has no witness' replay "$result"
+	ends 2 'a result, not a scenario: .*replay' run "$result"
 }
 
 # An installation without the other program, and nothing in /usr/local either.
@@ -65,9 +68,39 @@ finds_no_arm_program() {
 		"$work/said" || fail "--host arm64 without a program for it says: $(cat "$work/said")"
 }
 
+names_what_is_wrong() {
+	mkdir "$work/empty"
+	mkfifo "$work/fifo"
+	ends 2 "$search: .*a scenario, not a result" replay "$search"
+	ends 2 "$work/empty: is a directory" replay "$work/empty"
+	ends 2 "'': No such file" run ''
+	ends 2 "$work/empty: no scenario files" run "$search" "$work/empty"
+	ends 2 "$work/fifo: neither a file nor a directory" check "$work/fifo"
+	ends 2 'max-states 0: .*at least 1' explore -S 0 "$search"
+	ends 2 'max-memory-mb 0: .*at least 1' explore -M 0 "$search"
+	ends 2 'max-seconds 0.001: .*at least 1' explore --max-seconds 0.001 "$search"
+	ends 2 'expect foo: .*safe, not-seen, torn' explore --expect foo "$search"
+	ends 2 "nmi 7=1: .*vCPUs, 0 to 1" explore --nmi 7=1 "$search"
+	[ ! -e "$build/guest-arm64.elf" ] || ends 2 'guest-arm64.elf is of another architecture, Arm' \
+		run -o "$work/out" -g "$build/guest-arm64.elf" "$search"
+}
+
 finds_no_arm_program
+names_what_is_wrong
+# One table, and what there is no result of is counted.
+counts_all() {
+	cannot=$work/made-of-file
+	: >"$cannot"
+	ends 3 '^1 scenario: 0 as expected, 0 not, 0 unsupported, 1 failed$' \
+		run -o "$cannot/out" scenarios/x86_64/naive/new-head-old-tail.json
+	ends 2 '^3 scenarios: 2 as expected, 0 not, 0 unsupported, 1 failed$' \
+		explore -o "$work/three" "$search" "$work/out/x86_64-stop_machine-every-schedule.json" "$search"
+	[ "$(grep -c '^scenario ' "$work/said")" -eq 1 ] || fail "explore of three prints more than one table"
+}
+
 if [ -e /dev/kvm ]; then
 	keeps_a_checkpoint
+	counts_all
 else
 	echo "check-cli: SKIPPED: no /dev/kvm: that searches are not overwritten"
 fi

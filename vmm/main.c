@@ -124,7 +124,8 @@ static const char top_doc[] =
 	"  survey               which instructions this silicon tears, and how often\n"
 	"  bench                crossmod's layers against raw KVM\n\n"
 	"`crossmod COMMAND --help' tells more. Exit status: 0 every verdict as expected, 1 some not, "
-	"2 bad input, 3 host failure, 77 nothing could run here.";
+	"2 bad input, 3 host failure, 77 nothing could run here, 130 interrupted: what was measured "
+	"is kept.";
 
 struct parse {
 	const struct command *command;

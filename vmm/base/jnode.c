@@ -13,15 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 bool jnode_open(struct jnode *root, const char *path, struct err *e)
 {
 	json_error_t syntax;
 	FILE *f = fopen(path, "re");
+	struct stat st;
 
 	*root = (struct jnode){ .file = path, .err = e };
 	if (!f)
 		return err_set(e, ERR_INPUT, "%s: %s", path, strerror(errno));
+	if (!fstat(fileno(f), &st) && S_ISDIR(st.st_mode)) {
+		fclose(f);
+		return err_set(e, ERR_INPUT, "%s: is a directory, and a file is wanted", path);
+	}
 	root->json = json_loadf(f, JSON_REJECT_DUPLICATES, &syntax);
 	fclose(f);
 	return root->json ||

@@ -57,7 +57,7 @@ bool bench_scenario(struct scenario *s, const struct image *image, uint32_t cpl,
 	snprintf(text, sizeof(text),
 		 "{ \"why\": \"bench\", \"protocol\": \"%.60s\", \"vcpus\": 2, "
 		 "\"sites\": [ { \"site\": \"%.60s\" } ], %s, "
-		 "\"executors\": { \"%s\": %u, \"calls\": %u }, \"expect\": \"safe\" }",
+		 "\"executors\": { \"%s\": %u, \"calls\": %u }, \"expect\": \"not-seen\" }",
 		 image_protocol(image, "naive") ? "naive" : image->protocols[0].name, site, how,
 		 arm ? "el" : "cpl", arm ? !cpl : cpl, UINT32_MAX);
 	return scenario_parse(s, "bench", text, strlen(text), image, e);

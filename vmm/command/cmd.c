@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/isa.h"
 #include "report/trace.h"
 
 int cmd_fail(const struct err *e)
@@ -95,6 +96,21 @@ const struct image *cmd_other_image(struct images *g, struct err *e)
 	return image_load(&g->other, path, e) ? &g->other : NULL;
 }
 
+/* The image that the user names is what does not fit: neither to the scenario nor to this host. */
+static bool foreign_guest(const struct images *g, const char *path, struct err *e)
+{
+	bool arm = isa_is_arm(g->usual.abi.isa), arm_host = strcmp(arch_name(), "x86_64") != 0;
+
+	if (!g->chosen || arm == arm_host)
+		return false;
+	err_set(e, ERR_INPUT,
+		"%s: for %s, and --guest %.200s is of another architecture, %s: leave it out, or "
+		"give an image for %s",
+		path, arm ? "x86-64" : "Arm", g->chosen, arm ? "Arm" : "x86-64",
+		arm ? "x86-64" : "Arm");
+	return true;
+}
+
 bool cmd_load_scenario(struct scenario *s, const char *path, struct images *g, struct err *e)
 {
 	const struct image *other;
@@ -102,7 +118,7 @@ bool cmd_load_scenario(struct scenario *s, const char *path, struct images *g, s
 
 	if (scenario_load(s, path, &g->usual, e))
 		return true;
-	if (e->code != ERR_UNSUPPORTED)
+	if (e->code != ERR_UNSUPPORTED || foreign_guest(g, path, e))
 		return false;
 	other = cmd_other_image(g, &ignored);
 	return other && scenario_load(s, path, other, e);
@@ -138,6 +154,7 @@ bool cmd_scenario_paths(struct paths *p, char *const *file, int files, struct er
 	for (int i = 0; i < files; i++) {
 		char *const roots[] = { file[i], NULL };
 		FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+		size_t before = p->count;
 		bool ok = walk != NULL;
 		FTSENT *f;
 
@@ -146,6 +163,10 @@ bool cmd_scenario_paths(struct paths *p, char *const *file, int files, struct er
 			    f->fts_info == FTS_NS)
 				ok = err_set(e, ERR_INPUT, "%s: %s", f->fts_path,
 					     strerror(f->fts_errno));
+			else if (f->fts_info == FTS_DEFAULT && f->fts_level == FTS_ROOTLEVEL)
+				ok = err_set(e, ERR_INPUT,
+					     "%s: neither a file nor a directory: scenarios are",
+					     f->fts_path);
 			else if (f->fts_info == FTS_F && is_scenario(f))
 				ok = add_path(p, f->fts_path) ||
 				     err_set(e, ERR_HOST, "out of memory");
@@ -153,13 +174,15 @@ bool cmd_scenario_paths(struct paths *p, char *const *file, int files, struct er
 		if (walk)
 			fts_close(walk);
 		else
-			err_sys(e, errno, "%s", file[i]);
+			err_set(e, ERR_INPUT, "'%s': %s", file[i], strerror(errno));
+		if (ok && p->count == before)
+			ok = err_set(e, ERR_INPUT, "%s: no scenario files (*.json) there", file[i]);
 		if (!ok) {
 			cmd_free_paths(p);
 			return false;
 		}
 	}
-	return p->count || err_set(e, ERR_INPUT, "no scenario files (*.json) there");
+	return p->count || err_set(e, ERR_INPUT, "no scenario files (*.json)");
 }
 
 void cmd_free_paths(struct paths *p)

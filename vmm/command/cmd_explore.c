@@ -24,13 +24,16 @@ static bool parse_nmi(struct scenario *s, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	uint64_t vcpu, n;
-	char number[8];
+	char number[8], right[64];
 
 	if (!equals)
 		return bad(e, "--nmi", text, "VCPU=N or VCPU=unlimited");
 	snprintf(number, sizeof(number), "%.*s", (int)(equals - text), text);
-	if (!cmd_parse_number(number, s->vcpus - 1, &vcpu))
-		return bad(e, "--nmi", text, "for one of the scenario's vCPUs");
+	if (!cmd_parse_number(number, s->vcpus - 1, &vcpu)) {
+		snprintf(right, sizeof(right), "for one of the scenario's vCPUs, 0 to %u",
+			 s->vcpus - 1);
+		return bad(e, "--nmi", text, right);
+	}
 	if (!strcmp(equals + 1, "unlimited"))
 		n = SCENARIO_NMI_UNLIMITED;
 	else if (!cmd_parse_number(equals + 1, SCENARIO_NMI_UNLIMITED - 1, &n))
@@ -52,23 +55,31 @@ static bool set_vcpus(struct scenario *s, const char *text, struct err *e)
 	return true;
 }
 
+/* Without the option there is no bound, so 0 would be none that is meant as one. */
+static bool at_least_one(const char *option, const char *text, uint64_t max, uint64_t *n,
+			 const char *right, struct err *e)
+{
+	return !text || (cmd_parse_number(text, max, n) && *n) || bad(e, option, text, right);
+}
+
 static bool set_bounds(struct explore_options *x, const struct options *o, struct err *e)
 {
-	uint64_t n;
+	uint64_t n = 0;
 
-	if (o->max_states && !cmd_parse_number(o->max_states, INT64_MAX, &x->max_states))
-		return bad(e, "--max-states", o->max_states, "a number");
-	if (o->max_seconds) {
-		if (!cmd_parse_number(o->max_seconds, 1u << 30, &n))
-			return bad(e, "--max-seconds", o->max_seconds, "a number of seconds");
+	if (!at_least_one("--max-states", o->max_states, INT64_MAX, &x->max_states,
+			  "a number of states, at least 1", e) ||
+	    !at_least_one("--max-seconds", o->max_seconds, 1u << 30, &n,
+			  "a whole number of seconds, at least 1", e))
+		return false;
+	if (n)
 		x->max_seconds = (double)n;
-	}
-	return !o->max_memory || cmd_parse_number(o->max_memory, 1u << 30, &x->max_memory_mb) ||
-	       bad(e, "--max-memory-mb", o->max_memory, "a number of MiB");
+	return at_least_one("--max-memory-mb", o->max_memory, 1u << 30, &x->max_memory_mb,
+			    "a number of MiB, at least 1", e);
 }
 
 static bool set_expect(struct scenario *s, const char *text, struct err *e)
 {
+	char right[320] = "a verdict: ";
 	enum verdict v;
 
 	/* What another method expects of its one schedule says nothing about all of them. */
@@ -76,8 +87,12 @@ static bool set_expect(struct scenario *s, const char *text, struct err *e)
 		s->expect = 1u << VERDICT_SAFE;
 	if (!text)
 		return true;
-	if (!verdict_parse(text, &v))
-		return bad(e, "--expect", text, "a verdict");
+	if (!verdict_parse(text, &v)) {
+		for (unsigned int i = 0; i < VERDICTS; i++)
+			snprintf(right + strlen(right), sizeof(right) - strlen(right), "%s%s",
+				 i ? ", " : "", verdict_name((enum verdict)i));
+		return bad(e, "--expect", text, right);
+	}
 	s->expect = 1u << v;
 	return true;
 }
@@ -219,72 +234,124 @@ static bool search(const struct options *o, struct result *r, struct host *host,
 	return report_write(r, dir, e);
 }
 
-static int show(const struct options *o, const struct result *r)
-{
-	int status = r->verdict == VERDICT_UNSUPPORTED ? EXIT_NOTHING_RAN :
-		     r->as_expected		       ? EXIT_AS_EXPECTED :
-							 EXIT_NOT_EXPECTED;
+/* A search of many: its scenario as it is, and as the options have it. */
+struct one {
+	struct scenario loaded, overridden;
+};
 
-	if (o->json)
-		return cmd_print(report_line(r), status);
-	report_table(stdout, r, 1, isatty(STDOUT_FILENO));
-	if (r->scenario->explore.every)
-		report_kinds(stdout, r);
-	if (r->observation.exhausted)
-		report_coverage(stdout, r);
-	return status;
+static int status_of(const struct result *r)
+{
+	if (r->verdict == VERDICT_UNSUPPORTED)
+		return EXIT_NOTHING_RAN;
+	return r->as_expected ? EXIT_AS_EXPECTED : EXIT_NOT_EXPECTED;
 }
 
-static int explore(const struct options *o, struct images *images, const char *path,
-		   struct host *host)
+static void show(const struct options *o, const struct result *results, size_t n,
+		 struct report_missing missing)
 {
-	struct result *r = calloc(1, sizeof(*r));
-	uint32_t jobs = cmd_jobs(host);
-	struct scenario s = { 0 }, overridden;
-	struct err e = { 0 };
-	int status;
-	bool ok;
+	if (o->json)
+		return;
+	report_table(stdout, results, n, missing, isatty(STDOUT_FILENO));
+	for (size_t i = 0; i < n; i++) {
+		const struct result *r = &results[i];
 
-	if (!r)
-		return EXIT_NOT_EXPECTED;
-	ok = cmd_load_scenario(&s, path, images, &e);
-	overridden = s; /* what it points to stays (s)'s */
-	ok = ok && configure(o, &overridden, &jobs, &e);
-	*r = (struct result){ .scenario = &overridden, .image = s.image, .host = host };
-	ok = ok && search(o, r, host, jobs, &e);
-	status = ok ? show(o, r) : cmd_fail(&e);
+		if (n > 1 && (r->scenario->explore.every || r->observation.exhausted))
+			printf("%s\n", r->scenario->name);
+		if (r->scenario->explore.every)
+			report_kinds(stdout, r);
+		if (r->observation.exhausted)
+			report_coverage(stdout, r);
+	}
+}
+
+/* One search into (r). Returns its exit status; false in (*ok) if there is no result. */
+static int explore(const struct options *o, struct images *images, const char *path,
+		   struct host *host, struct one *x, struct result *r, bool *ok)
+{
+	uint32_t jobs = cmd_jobs(host);
+	struct err e = { 0 };
+
+	*ok = cmd_load_scenario(&x->loaded, path, images, &e);
+	x->overridden = x->loaded; /* what it points to stays (loaded)'s */
+	*r = (struct result){ .scenario = &x->overridden, .image = x->loaded.image, .host = host };
+	*ok = *ok && configure(o, &x->overridden, &jobs, &e) && search(o, r, host, jobs, &e);
+	if (!*ok)
+		return cmd_fail(&e);
+	return o->json ? cmd_print(report_line(r), status_of(r)) : status_of(r);
+}
+
+static void forget(struct one *x, struct result *r)
+{
 	schedule_fini(&r->schedule);
-	scenario_fini(&s);
-	free(r);
-	return status;
+	scenario_fini(&x->loaded);
+	*r = (struct result){ 0 };
+}
+
+/* In order, then one table. A failure of one does not keep the others from running. */
+static int explore_all(const struct options *o, struct images *images, const struct paths *p,
+		       struct one *x, struct result *results)
+{
+	struct report_missing missing = { 0 };
+	struct host host;
+	bool ran = false;
+	size_t done = 0;
+	int worst = 0;
+
+	host_read(&host);
+	for (size_t i = 0; i < p->count && !guard_interrupted(); i++) {
+		bool ok;
+		int status = explore(o, images, p->path[i], &host, &x[done], &results[done], &ok);
+
+		if (ok) {
+			done++;
+		} else {
+			forget(&x[done], &results[done]);
+			missing.failed += status != EXIT_NOTHING_RAN;
+		}
+		if (status == EXIT_NOTHING_RAN)
+			continue;
+		worst = status > worst ? status : worst;
+		ran = true;
+	}
+	missing.not_run = p->count - done - missing.failed;
+	show(o, results, done, missing);
+	for (size_t i = 0; i < done; i++)
+		forget(&x[i], &results[i]);
+	if (guard_interrupted())
+		return EXIT_STOPPED;
+	return ran ? worst : EXIT_NOTHING_RAN;
+}
+
+static int no_memory(void)
+{
+	struct err e;
+
+	err_set(&e, ERR_HOST, "out of memory");
+	return cmd_fail(&e);
 }
 
 int cmd_explore(const struct options *o)
 {
 	struct images images = { 0 };
 	struct paths p = { 0 };
-	struct host host;
+	struct result *results = NULL;
+	struct one *x = NULL;
 	struct err e = { 0 };
-	bool ran = false;
-	int worst = 0;
+	int status;
 
 	if (!cmd_load_images(&images, o, &e) || !cmd_scenario_paths(&p, o->file, o->files, &e)) {
-		worst = cmd_fail(&e);
-		cmd_free_images(&images);
-		return worst;
+		status = cmd_fail(&e);
+	} else {
+		x = calloc(p.count, sizeof(*x));
+		results = calloc(p.count, sizeof(*results));
+		if (x && results)
+			status = explore_all(o, &images, &p, x, results);
+		else
+			status = no_memory();
 	}
-	host_read(&host);
-	for (size_t i = 0; i < p.count && !guard_interrupted(); i++) {
-		int status = explore(o, &images, p.path[i], &host);
-
-		if (status == EXIT_NOTHING_RAN)
-			continue;
-		worst = status > worst ? status : worst;
-		ran = true;
-	}
-	if (!ran && p.count && !guard_interrupted())
-		worst = EXIT_NOTHING_RAN;
+	free(results);
+	free(x);
 	cmd_free_paths(&p);
 	cmd_free_images(&images);
-	return guard_interrupted() ? EXIT_STOPPED : worst;
+	return status;
 }

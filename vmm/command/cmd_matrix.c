@@ -131,11 +131,13 @@ static bool bound(const struct options *o, struct matrix *m, const struct host *
 
 	m->max_memory_mb = MEMORY_MB;
 	if (o->max_seconds && (!cmd_parse_number(o->max_seconds, 1u << 30, &seconds) || !seconds))
-		return err_set(e, ERR_INPUT, "--max-seconds %s: must be a number of seconds",
+		return err_set(e, ERR_INPUT,
+			       "--max-seconds %s: must be a whole number of seconds, at least 1",
 			       o->max_seconds);
 	if (o->max_memory &&
 	    (!cmd_parse_number(o->max_memory, 1u << 30, &m->max_memory_mb) || !m->max_memory_mb))
-		return err_set(e, ERR_INPUT, "--max-memory-mb %s: must be a number of MiB",
+		return err_set(e, ERR_INPUT,
+			       "--max-memory-mb %s: must be a number of MiB, at least 1",
 			       o->max_memory);
 	if (o->jobs && (!cmd_parse_number(o->jobs, EXPLORE_JOBS_MAX, &jobs) || !jobs))
 		return err_set(e, ERR_INPUT, "--jobs %s: must be from 1 to %u", o->jobs,

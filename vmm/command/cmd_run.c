@@ -139,6 +139,7 @@ static int run_all(const struct options *o, const struct scenario *s, struct res
 		   size_t count, struct host *host)
 {
 	struct progress p = { .count = count, .on = !o->json && isatty(STDERR_FILENO) };
+	struct report_missing missing = { 0 };
 	size_t done = 0;
 	int failed = 0, status;
 
@@ -154,15 +155,17 @@ static int run_all(const struct options *o, const struct scenario *s, struct res
 			done++;
 			continue;
 		}
+		missing.failed++;
 		status = cmd_fail(&e);
 		failed = status > failed ? status : failed;
 		schedule_fini(&r->schedule);
 		memset(r, 0, sizeof(*r));
 	}
+	missing.not_run = count - done - missing.failed;
 	if (o->markdown)
 		report_markdown(stdout, results, done);
 	else if (!o->json)
-		report_table(stdout, results, done, isatty(STDOUT_FILENO));
+		report_table(stdout, results, done, missing, isatty(STDOUT_FILENO));
 	status = status_of(results, done);
 	for (size_t i = 0; i < done; i++)
 		schedule_fini(&results[i].schedule);

@@ -241,6 +241,23 @@ static bool require_verdict(const struct jnode *root, char **copy)
 	return verdict_parse(*copy, &verdict) || jnode_fail(&n, "not a verdict");
 }
 
+/* Why there is no schedule at (n). */
+static bool no_witness(const struct jnode *root, const struct jnode *n)
+{
+	const char *method = json_string_value(json_object_get(root->json, "method"));
+	const char *text = json_string_value(json_object_get(root->json, "verdict"));
+	enum verdict verdict;
+
+	if (method && !strcmp(method, method_name(METHOD_FREE)))
+		return jnode_fail(n, "not a stepped result: nothing to replay: a free run counts, "
+				     "and has no schedule");
+	if (text && verdict_parse(text, &verdict) &&
+	    (verdict == VERDICT_SAFE || verdict == VERDICT_INCONCLUSIVE ||
+	     verdict == VERDICT_UNSUPPORTED))
+		return jnode_fail(n, "verdict %s has no witness: nothing to replay", text);
+	return jnode_fail(n, "not a stepped result: nothing to replay");
+}
+
 static bool require_schedule(const struct jnode *root, char **copy)
 {
 	struct jnode n;
@@ -248,8 +265,19 @@ static bool require_schedule(const struct jnode *root, char **copy)
 	if (!jnode_require(root, "schedule", &n))
 		return false;
 	if (json_is_null(n.json))
-		return jnode_fail(&n, "not a stepped result: nothing to replay");
+		return no_witness(root, &n);
 	return jnode_string(&n, copy);
+}
+
+/* A scenario has the verdicts that it expects where a result has its format. */
+static bool is_result(const struct jnode *root)
+{
+	struct jnode n;
+
+	if (!jnode_get(root, "format", &n) && jnode_get(root, "expect", &n))
+		return jnode_fail(root, "a scenario, not a result: `crossmod run' and `crossmod "
+					"explore' make results of it");
+	return jnode_format(root, REPORT_FORMAT);
 }
 
 static bool require_vcpus(const struct jnode *root, struct witness *w)
@@ -285,7 +313,7 @@ static bool read_witness(struct witness *w, const struct jnode *root)
 {
 	struct jnode guest;
 
-	if (!jnode_format(root, REPORT_FORMAT) || !require_schedule(root, &w->schedule) ||
+	if (!is_result(root) || !require_schedule(root, &w->schedule) ||
 	    !jnode_need_string(root, "scenario_path", &w->scenario_path) ||
 	    !jnode_need_string(root, "scenario_text", &w->scenario_text) ||
 	    !jnode_need_string(root, "fetch", &w->fetch) || !require_vcpus(root, w) ||

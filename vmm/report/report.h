@@ -71,8 +71,17 @@ struct witness {
 bool witness_load(struct witness *w, const char *path, struct err *e);
 void witness_fini(struct witness *w);
 
-/* The table at the end of a run: one row a result, then a summary line. Colour only if (colour). */
-void report_table(FILE *out, const struct result *results, size_t n, bool colour);
+/* Scenarios that there is no result of: each failed with a message, or it never came to them. */
+struct report_missing {
+	size_t failed, not_run;
+};
+
+/*
+ * The table at the end of a run: one row a result, then a summary line, which
+ * counts (missing) too. Colour only if (colour).
+ */
+void report_table(FILE *out, const struct result *results, size_t n, struct report_missing missing,
+		  bool colour);
 
 /* After the table: which kinds of violation a search for every one of them reached. */
 void report_kinds(FILE *out, const struct result *r);

@@ -128,19 +128,26 @@ static bool wants_reason(const struct result *r)
 	       (r->verdict != VERDICT_SAFE && r->verdict != VERDICT_NOT_SEEN);
 }
 
-static void print_summary(FILE *out, const struct result *results, size_t n)
+static void print_summary(FILE *out, const struct result *results, size_t n,
+			  struct report_missing missing)
 {
-	size_t as_expected = 0, unsupported = 0;
+	size_t as_expected = 0, unsupported = 0, all = n + missing.failed + missing.not_run;
 
 	for (size_t i = 0; i < n; i++) {
 		as_expected += results[i].as_expected;
 		unsupported += !results[i].as_expected && results[i].verdict == VERDICT_UNSUPPORTED;
 	}
-	fprintf(out, "%zu scenario%s: %zu as expected, %zu not, %zu unsupported\n", n,
-		n == 1 ? "" : "s", as_expected, n - as_expected - unsupported, unsupported);
+	fprintf(out, "%zu scenario%s: %zu as expected, %zu not, %zu unsupported", all,
+		all == 1 ? "" : "s", as_expected, n - as_expected - unsupported, unsupported);
+	if (missing.failed)
+		fprintf(out, ", %zu failed", missing.failed);
+	if (missing.not_run)
+		fprintf(out, ", %zu not run", missing.not_run);
+	fputc('\n', out);
 }
 
-void report_table(FILE *out, const struct result *results, size_t n, bool colour)
+void report_table(FILE *out, const struct result *results, size_t n, struct report_missing missing,
+		  bool colour)
 {
 	size_t width[COLUMNS] = { 0 };
 	struct row row;
@@ -160,7 +167,7 @@ void report_table(FILE *out, const struct result *results, size_t n, bool colour
 		if (wants_reason(&results[i]))
 			print_reason(out, results[i].reason);
 	}
-	print_summary(out, results, n);
+	print_summary(out, results, n, missing);
 }
 
 void report_kinds(FILE *out, const struct result *r)

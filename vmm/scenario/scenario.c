@@ -173,6 +173,11 @@ static bool read_verdict(struct scenario *s, const struct jnode *n)
 		names[i] = verdict_name((enum verdict)i);
 	if (!jnode_choice(n, names, VERDICTS, &i))
 		return false;
+	if (i == VERDICT_SAFE && s->method != METHOD_EXPLORE)
+		return jnode_fail(n,
+				  "only a search can find 'safe'; of what method '%s' tries it is "
+				  "'not-seen'",
+				  method_name(s->method));
 	if (s->expect & (1u << i))
 		return jnode_fail(n, "'%s' is listed twice", names[i]);
 	s->expect |= 1u << i;
@@ -202,8 +207,11 @@ static bool read_expect(struct scenario *s, const struct jnode *root)
 /* In the order in which the checks need each other, whatever the file's order. */
 static bool read_all(struct scenario *s, const struct image *img, const struct jnode *root)
 {
-	struct jnode sites;
+	struct jnode sites, format;
 
+	if (json_is_object(root->json) && jnode_get(root, "format", &format))
+		return jnode_fail(root, "a result, not a scenario: `crossmod replay' executes its "
+					"schedule again");
 	s->image = img;
 	s->vcpus = VCPUS_DEFAULT;
 	s->max_steps = MAX_STEPS_DEFAULT;

@@ -177,6 +177,21 @@ static bool read_hold_ipis(const struct jnode *n, struct move *m)
 	return jnode_bool(&hold, &m->hold_ipis);
 }
 
+/* Once, and of those that start offline. */
+static bool check_online(const struct scenario *s, const struct jnode *n, const struct move *m)
+{
+	if (m->kind != MOVE_ONLINE)
+		return true;
+	if (!(s->offline & 1u << m->vcpu))
+		return jnode_fail(n, "vCPU %u is online from the start: it is not in \"offline\"",
+				  m->vcpu);
+	for (const struct move *before = s->move; before < m; before++)
+		if (before->kind == MOVE_ONLINE && before->vcpu == m->vcpu)
+			return jnode_fail(n, "vCPU %u is online since $.schedule[%td]", m->vcpu,
+					  before - s->move);
+	return true;
+}
+
 static bool read_move(const struct scenario *s, const struct image *img, const struct jnode *n,
 		      struct move *m)
 {
@@ -187,7 +202,7 @@ static bool read_move(const struct scenario *s, const struct image *img, const s
 	if (!jnode_object(n, scenario_move_keys) || !jnode_require(n, "vcpu", &vcpu) ||
 	    !jnode_one_of(n, whats, WHATS, &value, &what) || !jnode_only_with(n, "hit", "until") ||
 	    !read_what(s, img, (enum what)what, &value, m) || !read_mover(s, &vcpu, m) ||
-	    !read_hold_ipis(n, m))
+	    !check_online(s, &value, m) || !read_hold_ipis(n, m))
 		return false;
 	m->until.vcpu = m->vcpu;
 	return true;

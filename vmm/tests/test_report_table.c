@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As when there is a result of every scenario. */
+static struct report_missing missing;
+
 static char *table(const struct result *results, size_t n, bool colour)
 {
 	char *text = NULL;
@@ -14,7 +17,7 @@ static char *table(const struct result *results, size_t n, bool colour)
 	FILE *out = open_memstream(&text, &size);
 
 	cr_assert(out);
-	report_table(out, results, n, colour);
+	report_table(out, results, n, missing, colour);
 	fclose(out);
 	return text;
 }
@@ -43,6 +46,26 @@ Test(report, table)
 	text = table(r, 2, true);
 	cr_expect(strstr(text, "  \033[32mtorn\033[0m     torn|crash"), "%s", text);
 	cr_expect(strstr(text, "  \033[31mtorn\033[0m     not-seen"), "%s", text);
+	free(text);
+	free(r);
+}
+
+/* What failed or was never come to is counted. */
+Test(report, table_counts_what_is_missing)
+{
+	struct result *r = calloc(1, sizeof(*r));
+	char *text;
+
+	missing = (struct report_missing){ .failed = 1 };
+	text = table(r, 0, false);
+	cr_expect_str_eq(text, "1 scenario: 0 as expected, 0 not, 0 unsupported, 1 failed\n");
+	free(text);
+	missing.not_run = 3;
+	sample_stepped(r);
+	text = table(r, 1, false);
+	cr_expect(strstr(text, "\n5 scenarios: 1 as expected, 0 not, 0 unsupported, 1 failed, "
+			       "3 not run\n"),
+		  "%s", text);
 	free(text);
 	free(r);
 }
