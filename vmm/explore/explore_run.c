@@ -137,6 +137,7 @@ static bool assemble(struct team *t, const struct image *image, const struct sce
 		t->system[i] = explorer_system(t->explorer[i]);
 		t->systems[i] = &t->system[i];
 	}
+	assert(t->explorer[0]); /* there is a worker at least */
 	return true;
 }
 
@@ -185,10 +186,9 @@ struct checkpoint_end {
 };
 
 /* What moves depend on beside the state: the same for the same question on the same host. */
-static uint64_t identity_of(const struct team *t, const struct scenario *s,
-			    const struct image *image)
+static uint64_t identity_of(const struct team *t, const struct quirks *quirks,
+			    const struct scenario *s, const struct image *image)
 {
-	const struct quirks *quirks = vm_quirks(t->explorer[0]->m->vm);
 	XXH3_state_t *state = XXH3_createState();
 	const uint32_t words[] = {
 		s->fetch.model,
@@ -322,6 +322,7 @@ static bool search_team(struct team *t, const struct explore_request *q, struct 
 			struct search_result *found, struct observation *o, struct err *e)
 {
 	const struct explore_options *x = &q->scenario->explore;
+	const struct explorer *first = t->explorer[0];
 	double left = x->max_seconds - o->seconds;
 	struct watch w = { .q = q, .t = t };
 	const struct search_options options = {
@@ -335,7 +336,7 @@ static bool search_team(struct team *t, const struct explore_request *q, struct 
 		.resume = c->from,
 		.checkpoint = c->to,
 		.every = x->every,
-		.identity = identity_of(t, q->scenario, q->image),
+		.identity = identity_of(t, vm_quirks(first->m->vm), q->scenario, q->image),
 	};
 	bool ok = search_run(t->systems, t->count, &options, found, e) &&
 		  (!c->from || read_trailer(c, t, e));
