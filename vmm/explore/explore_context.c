@@ -39,7 +39,7 @@ static bool is_left(const struct contexts *c, uint32_t i, const struct vcpu *v, 
 		return false;
 	if (handler_stack(sp) != handler_stack(frame))
 		return true;
-	return stack_at(sp) == stack_at(frame) && sp >= frame + arch_event_frame().above;
+	return stack_at(sp) == stack_at(frame) && sp >= frame + vcpu_event_frame(v).above;
 }
 
 void context_leave(struct contexts *c, const struct vcpu *v, uint64_t stacks)
@@ -59,10 +59,10 @@ bool context_in(const struct contexts *c, enum event_kind kind)
 	return false;
 }
 
-bool context_looks_out(const struct contexts *c, uint64_t sp, uint64_t address, bool by_stack,
-		       uint64_t stacks)
+bool context_looks_out(const struct contexts *c, const struct vcpu *v, uint64_t address,
+		       bool by_stack, uint64_t stacks)
 {
-	struct arch_event_frame f = arch_event_frame();
+	struct arch_event_frame f = vcpu_event_frame(v);
 	uint64_t at = address - stacks, frame;
 
 	if (!c->count)
@@ -78,7 +78,7 @@ bool context_looks_out(const struct contexts *c, uint64_t sp, uint64_t address, 
 	if (at >= frame + f.above)
 		return true;
 	/* Nor does it look at the frame while it moves it to the stack it will run on. */
-	if (stack_at(sp - stacks) != stack_at(at + 1))
+	if (stack_at(vcpu_sp(v) - stacks) != stack_at(at + 1))
 		return false;
 	return !by_stack && at - (frame + (uint64_t)(int64_t)f.own_offset) >= f.own_size;
 }

@@ -31,12 +31,12 @@ void context_leave(struct contexts *c, const struct vcpu *v, uint64_t stacks);
 bool context_in(const struct contexts *c, enum event_kind kind);
 
 /*
- * Does an access to (address), on one of the vCPU's own stacks, concern what the
+ * Does an access of (v) to (address), on one of its own stacks, concern what the
  * innermost handler interrupted: its stack, or what was saved of its registers?
  * The entry code saves and restores those, relative to the stack pointer
  * (by_stack): it does nothing else with them.
  */
-bool context_looks_out(const struct contexts *c, uint64_t sp, uint64_t address, bool by_stack,
-		       uint64_t stacks);
+bool context_looks_out(const struct contexts *c, const struct vcpu *v, uint64_t address,
+		       bool by_stack, uint64_t stacks);
 
 #endif

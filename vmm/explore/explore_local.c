@@ -147,9 +147,9 @@ static bool is_private(struct local *l, const struct touch *t, bool watch)
 
 	if (in_range(t->address, abi->stacks, CM_MAX_VCPUS * STACKS)) {
 		bool own = in_range(t->address, abi->stacks + t->vcpu * STACKS, STACKS);
-		bool out = own && context_looks_out(&l->contexts[t->vcpu],
-						    vcpu_sp(vm_vcpu(l->m->vm, t->vcpu)), t->address,
-						    t->by_stack, abi->stacks);
+		bool out =
+			own && context_looks_out(&l->contexts[t->vcpu], vm_vcpu(l->m->vm, t->vcpu),
+						 t->address, t->by_stack, abi->stacks);
 
 		if (watch && out)
 			meet_handler(l, t->vcpu);

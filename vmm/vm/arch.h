@@ -174,7 +174,7 @@ struct arch_event_frame {
 	int32_t own_offset;
 	uint32_t own_size;
 };
-struct arch_event_frame arch_event_frame(void);
+struct arch_event_frame vcpu_event_frame(const struct vcpu *v);
 
 /* The guest this host runs, and a part of its image's name: "x86_64", "arm64". */
 const char *arch_name(void);

@@ -261,12 +261,21 @@ uint32_t vcpu_return_frame(const struct vcpu *v)
 	return aarch32_kernel(v->vm) ? 8 : 0;
 }
 
-/* guest/arm64/entry.S: FRAME_SIZE bytes, of which the last words are vector, error and address. */
-struct arch_event_frame arch_event_frame(void)
+/*
+ * guest/arm64/entry.S: FRAME_SIZE bytes, of which the last words are vector, error
+ * and address. guest/arm/entry.S: SRS is part of the delivery; R0 to R12 and LR
+ * follow, and below them the four words that say which event it is.
+ */
+struct arch_event_frame vcpu_event_frame(const struct vcpu *v)
 {
-	return (struct arch_event_frame){
-		.below = 288, .above = 0, .own_offset = -24, .own_size = 24
+	static const struct arch_event_frame a64 = { .below = 288,
+						     .own_offset = -24,
+						     .own_size = 24 };
+	static const struct arch_event_frame aarch32 = {
+		.below = 72, .above = 8, .own_offset = -72, .own_size = 16
 	};
+
+	return aarch32_kernel(v->vm) ? aarch32 : a64;
 }
 
 const char *vcpu_describe(const struct vcpu *v, char *buf, size_t size)

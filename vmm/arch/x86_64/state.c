@@ -102,8 +102,9 @@ uint32_t vcpu_return_frame(const struct vcpu *v)
 }
 
 /* guest/x86_64/entry.S: vector and error code lie on the stack, and 15 registers follow. */
-struct arch_event_frame arch_event_frame(void)
+struct arch_event_frame vcpu_event_frame(const struct vcpu *v)
 {
+	(void)v;
 	return (struct arch_event_frame){
 		.below = 15 * 8, .above = 2 * 8 + 40, .own_offset = 0, .own_size = 2 * 8
 	};
