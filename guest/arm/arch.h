@@ -41,11 +41,6 @@ static inline void cm_ring(uint32_t bell, uint32_t word)
 
 #include "guest/arm/common.h"
 
-static inline uint64_t cm_trap_address(const struct cm_frame *f)
-{
-	return f->ip;
-}
-
 static inline bool cm_is_user_call(const struct cm_frame *f, const uint8_t *user_call)
 {
 	(void)user_call;
@@ -53,40 +48,9 @@ static inline bool cm_is_user_call(const struct cm_frame *f, const uint8_t *user
 }
 
 /* Arguments of 64 bits are in two registers each. */
-static inline uint64_t cm_user_call_function(const struct cm_frame *f)
-{
-	return f->r[0];
-}
-
 static inline uint64_t cm_user_call_argument(const struct cm_frame *f)
 {
 	return f->r[2];
-}
-
-/* SVC's preferred return address is behind it already. */
-static inline void cm_user_call_return(struct cm_frame *f)
-{
-	(void)f;
-}
-
-static inline bool cm_is_patch_trap(const struct cm_frame *f)
-{
-	return cm_is_patch_class(f->vector);
-}
-
-static inline uint64_t cm_outcome_value(const struct cm_frame *f)
-{
-	return f->r[0];
-}
-
-static inline uint64_t cm_outcome_pad(const struct cm_frame *f)
-{
-	return f->r[1];
-}
-
-static inline uint64_t cm_fault_address(const struct cm_frame *f)
-{
-	return cm_is_abort_class(f->vector) ? f->address : 0;
 }
 
 /* The stack pointer is where it was when the kernel left for EL0: entry.S. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * common.h - what the A64 and the AArch32 kernel have alike. For their arch.h
- * only, which define cm_ring() first.
+ * only, which define struct cm_frame and cm_ring() first.
  */
 #ifndef CM_ARM_COMMON_H
 #define CM_ARM_COMMON_H
@@ -27,14 +27,42 @@ struct cm_poke;
 /* Calls from EL0 where it cannot maintain caches itself, beside enum cm_user_function. */
 enum { CM_USER_CLEAN = 3, CM_USER_INVALIDATE = 4 };
 
-static inline bool cm_is_patch_class(uint64_t vector)
+static inline uint64_t cm_trap_address(const struct cm_frame *f)
 {
-	return vector == CM_EC_UNKNOWN || vector == CM_EC_BKPT32 || vector == CM_EC_BRK64;
+	return f->ip;
 }
 
-static inline bool cm_is_abort_class(uint64_t vector)
+static inline uint64_t cm_user_call_function(const struct cm_frame *f)
 {
-	return (vector & ~1ull) == CM_EC_FETCH_EL0 || (vector & ~1ull) == CM_EC_DATA_EL0;
+	return f->r[0];
+}
+
+/* SVC's preferred return address is behind it already. */
+static inline void cm_user_call_return(struct cm_frame *f)
+{
+	(void)f;
+}
+
+static inline bool cm_is_patch_trap(const struct cm_frame *f)
+{
+	return f->vector == CM_EC_UNKNOWN || f->vector == CM_EC_BKPT32 || f->vector == CM_EC_BRK64;
+}
+
+static inline uint64_t cm_outcome_value(const struct cm_frame *f)
+{
+	return f->r[0];
+}
+
+static inline uint64_t cm_outcome_pad(const struct cm_frame *f)
+{
+	return f->r[1];
+}
+
+static inline uint64_t cm_fault_address(const struct cm_frame *f)
+{
+	uint64_t class = f->vector & ~1ull; /* from either level */
+
+	return class == CM_EC_FETCH_EL0 || class == CM_EC_DATA_EL0 ? f->address : 0;
 }
 
 /* A T32 frame's SPSR, one instruction further: ITSTATE moves on by one (DDI 0487, F1.6.2). */

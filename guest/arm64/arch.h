@@ -13,9 +13,9 @@
 
 #include "guest/abi.h"
 
-/* As entry.S stores it. Of AArch32 at EL0 x[0] to x[14] are R0 to R14 (DDI 0487, D1.20.1). */
+/* As entry.S stores it. X0 and so on; of AArch32 at EL0 the first are R0 to R14 (DDI 0487, D1.20.1). */
 struct cm_frame {
-	uint64_t x[31];
+	uint64_t r[31];
 	uint64_t ip;	  /* ELR_EL1 */
 	uint64_t flags;	  /* SPSR_EL1 */
 	uint64_t vector;  /* guest/abi.h */
@@ -39,51 +39,15 @@ static inline void cm_ring(uint64_t bell, uint64_t word)
 
 #include "guest/arm/common.h"
 
-static inline uint64_t cm_trap_address(const struct cm_frame *f)
-{
-	return f->ip;
-}
-
 static inline bool cm_is_user_call(const struct cm_frame *f, const uint8_t *user_call)
 {
 	(void)user_call;
 	return f->vector == CM_EC_SVC32 || f->vector == CM_EC_SVC64;
 }
 
-static inline uint64_t cm_user_call_function(const struct cm_frame *f)
-{
-	return f->x[0];
-}
-
 static inline uint64_t cm_user_call_argument(const struct cm_frame *f)
 {
-	return f->x[1];
-}
-
-/* SVC's preferred return address is behind it already. */
-static inline void cm_user_call_return(struct cm_frame *f)
-{
-	(void)f;
-}
-
-static inline bool cm_is_patch_trap(const struct cm_frame *f)
-{
-	return cm_is_patch_class(f->vector);
-}
-
-static inline uint64_t cm_outcome_value(const struct cm_frame *f)
-{
-	return f->x[0];
-}
-
-static inline uint64_t cm_outcome_pad(const struct cm_frame *f)
-{
-	return f->x[1];
-}
-
-static inline uint64_t cm_fault_address(const struct cm_frame *f)
-{
-	return cm_is_abort_class(f->vector) ? f->address : 0;
+	return f->r[1];
 }
 
 /* The stack pointer is where it was when the kernel left for EL0: entry.S. */
@@ -98,9 +62,9 @@ static inline void cm_frame_to_kernel(struct cm_frame *f, uint64_t ip, uint64_t 
 static inline void cm_frame_recover(struct cm_frame *f, uint64_t ip, uint64_t sp, uint64_t value)
 {
 	f->ip = ip;
-	f->x[0] = value;
-	f->x[1] = 0;
-	f->x[2] = sp;
+	f->r[0] = value;
+	f->r[1] = 0;
+	f->r[2] = sp;
 	f->flags &= ~(uint64_t)CM_SPSR_IT;
 }
 
